@@ -1,0 +1,1 @@
+"""What a run is, in memory: findings, curves, hyperparameters, runs and groups of them."""

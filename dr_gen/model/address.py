@@ -1,0 +1,124 @@
+"""Metric addresses: ``split/metric``, with an optional ``@reduction``."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from dr_gen.errors import UsageError
+
+__all__ = ["REDUCTIONS", "MetricAddress", "Reduction"]
+
+REDUCTIONS = ("best", "last", "first", "min", "max", "mean", "median")
+_ALLOWED = "best, last, first, min, max, mean, median, mean:5 (last five), epoch=17 (at a point)"
+_AT_X = re.compile(r"(?P<x>[^=]+)=(?P<value>[-+0-9.eE]+)")
+_TAIL = re.compile(r"(?P<kind>mean|median|min|max|best):(?P<count>[0-9]+)")
+
+
+@attrs.frozen
+class Reduction:
+    """How a curve becomes one number.
+
+    Attributes
+    ----------
+    kind : str
+        One of `REDUCTIONS`, or ``"at"`` for the value at a point.
+    count : int or None
+        With ``mean:5`` and the like: only the last `count` points.
+    x_name, x : str or None, float or None
+        With ``epoch=17``: the axis and the point.
+    """
+
+    kind: str
+    count: int | None = None
+    x_name: str | None = None
+    x: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Reduction:
+        """Read ``best``, ``mean:5`` or ``epoch=17``.
+
+        Raises
+        ------
+        UsageError
+            If the text is none of them.
+        """
+        if text in REDUCTIONS:
+            return cls(text)
+        if match := _TAIL.fullmatch(text):
+            count = int(match["count"])
+            if count > 0:
+                return cls(match["kind"], count=count)
+        if match := _AT_X.fullmatch(text):
+            try:
+                return cls("at", x_name=match["x"].strip(), x=float(match["value"]))
+            except ValueError:
+                pass
+        raise UsageError(f"unknown reduction @{text}; allowed are {_ALLOWED}")
+
+    def __str__(self) -> str:
+        if self.kind == "at":
+            return f"{self.x_name}={self.x:g}"
+        return self.kind if self.count is None else f"{self.kind}:{self.count}"
+
+
+@attrs.frozen
+class MetricAddress:
+    """Where a metric is, and what to make of its curve.
+
+    Attributes
+    ----------
+    split : str or None
+        ``None`` when only a metric was named: the one split that has it is meant.
+    metric : str
+        May itself hold slashes.
+    reduction : Reduction or None
+        ``None`` for the whole curve.
+
+    Examples
+    --------
+    >>> MetricAddress.parse("val/acc1@best")
+    MetricAddress(split='val', metric='acc1', reduction=Reduction(kind='best', ...))
+    >>> str(MetricAddress.parse("val/acc1@epoch=17"))
+    'val/acc1@epoch=17'
+    """
+
+    split: str | None
+    metric: str
+    reduction: Reduction | None = None
+
+    @classmethod
+    def parse(cls, text: str | MetricAddress, default: str | None = None) -> MetricAddress:
+        """Read an address; `default` is the reduction for one that names none.
+
+        Raises
+        ------
+        UsageError
+            If there is no metric name, or the reduction is unknown.
+        """
+        if isinstance(text, MetricAddress):
+            address = text
+        else:
+            path, at, reduction = text.strip().rpartition("@")
+            if not at:
+                path, reduction = text.strip(), ""
+            split, slash, metric = path.partition("/")
+            name = metric if slash else split
+            if not name or (slash and not split):
+                raise UsageError(
+                    f"metric address {text!r} is not of the form split/metric[@reduction]"
+                )
+            parsed = Reduction.parse(reduction) if at else None
+            address = cls(split if slash else None, name, parsed)
+        if address.reduction is None and default is not None:
+            return attrs.evolve(address, reduction=Reduction.parse(default))
+        return address
+
+    @property
+    def curve(self) -> str:
+        """The address without its reduction."""
+        return self.metric if self.split is None else f"{self.split}/{self.metric}"
+
+    def __str__(self) -> str:
+        return self.curve if self.reduction is None else f"{self.curve}@{self.reduction}"

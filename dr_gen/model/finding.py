@@ -1,0 +1,129 @@
+"""One thing wrong or worth knowing about a run or a source."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+__all__ = ["Finding", "FindingGroup", "Severity", "group_repeats", "line_ranges"]
+
+
+class Severity(enum.StrEnum):
+    """How much a finding matters; ordered from least to most by `rank`."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        """0 for info, 1 for warning, 2 for error."""
+        return list(Severity).index(self)
+
+
+@attrs.frozen
+class Finding:
+    """One thing wrong or worth knowing.
+
+    Attributes
+    ----------
+    code : str
+        Short stable name in kebab case, such as ``bad-json``.
+    message : str
+        What was expected and what was found.
+    severity : Severity
+        ``info``, ``warning`` or ``error``; given as text or `Severity`.
+    path : str or None
+        The file it is about.
+    line : int or None
+        Line in that file, from 1.
+    run : str or None
+        Id of the run it is about.
+    hint : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(Finding("bad-json", "not JSON", "error", "a.jsonl", 3, hint="remove the line"))
+    a.jsonl:3: error bad-json: not JSON (remove the line)
+    """
+
+    code: str
+    message: str
+    severity: Severity = attrs.field(default=Severity.WARNING, converter=Severity)
+    path: str | None = None
+    line: int | None = None
+    run: str | None = None
+    hint: str = ""
+
+    @property
+    def place(self) -> str:
+        """``file:line``, as far as known; the run when there is no file."""
+        if self.path is None:
+            return self.run or "-"
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.place}: {self.severity} {self.code}: {self.message}{hint}"
+
+
+@attrs.frozen
+class FindingGroup:
+    """Findings of one file that differ in their line only.
+
+    Attributes
+    ----------
+    first : Finding
+        The one of the smallest line.
+    lines : tuple of int
+        Every line, ascending; empty when the findings have none.
+    count : int
+        How many findings there are.
+    """
+
+    first: Finding
+    lines: tuple[int, ...]
+    count: int
+
+    def __str__(self) -> str:
+        if self.count == 1:
+            return str(self.first)
+        where = f", lines {line_ranges(self.lines)}" if len(self.lines) > 1 else ""
+        return f"{self.first} [{self.count} times{where}]"
+
+
+def line_ranges(lines: Sequence[int], limit: int = 8) -> str:
+    """Text for ascending line numbers, runs of them shortened.
+
+    Examples
+    --------
+    >>> line_ranges([3, 4, 5, 9])
+    '3-5, 9'
+    """
+    ranges: list[list[int]] = []
+    for line in lines:
+        if ranges and line == ranges[-1][1] + 1:
+            ranges[-1][1] = line
+        else:
+            ranges.append([line, line])
+    shown = [str(a) if a == b else f"{a}-{b}" for a, b in ranges[:limit]]
+    return ", ".join(shown) + (", …" if len(ranges) > limit else "")
+
+
+def group_repeats(findings: Iterable[Finding]) -> list[FindingGroup]:
+    """Findings with those that differ only in their line put together.
+
+    The groups keep the order in which their first finding came.
+    """
+    groups: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(attrs.evolve(finding, line=None), []).append(finding)
+    out = []
+    for members in groups.values():
+        lines = sorted({f.line for f in members if f.line is not None})
+        first = min(members, key=lambda f: f.line or 0)
+        out.append(FindingGroup(first, tuple(lines), len(members)))
+    return out

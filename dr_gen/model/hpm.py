@@ -1,0 +1,208 @@
+"""Hyperparameters of one run: values under dotted keys."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from datetime import date, datetime
+from pathlib import PurePath
+from typing import Any, Final
+
+import attrs
+import numpy as np
+
+from dr_gen.errors import UnknownKeyError, UsageError
+
+__all__ = ["MISSING", "Hpm", "canonical", "flatten", "format_value", "plain_value", "unflatten"]
+
+
+class _Missing(enum.Enum):
+    """The type of `MISSING`, a single value that survives copying and pickling."""
+
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = _Missing.MISSING
+"""The value of a key that a run does not have; `None` is a value like any other."""
+
+
+def plain_value(value: Any, key: str = "") -> Any:
+    """`value` as plain data: null, bool, int, float, str, list or dict of these.
+
+    Raises
+    ------
+    UsageError
+        If the value is of a kind that no configuration holds; `key` names it in the message.
+    """
+    if value is None or value is MISSING or isinstance(value, bool | str):
+        return value
+    if isinstance(value, enum.Enum):
+        return plain_value(value.value, key)
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, np.generic | np.ndarray):
+        return plain_value(value.tolist(), key)
+    if isinstance(value, Mapping):
+        return {str(k): plain_value(v, f"{key}.{k}") for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_value(item, key) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((plain_value(item, key) for item in value), key=repr)
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, PurePath):
+        return str(value)
+    raise UsageError(
+        f"hyperparameter {key!r} has a {type(value).__name__}; "
+        "expected null, bool, number, text, list or dict"
+    )
+
+
+def canonical(value: Any) -> Hashable:
+    """A hashable stand-in that is equal for equal values.
+
+    Numbers compare as numbers (``1 == 1.0``), NaN equals NaN, a bool is no number, and lists and
+    dicts compare by content.
+
+    Examples
+    --------
+    >>> canonical(1) == canonical(1.0), canonical(True) == canonical(1)
+    (True, False)
+    >>> canonical([1, {"a": float("nan")}]) == canonical([1.0, {"a": float("nan")}])
+    True
+    """
+    if isinstance(value, bool):
+        return ("bool", value)
+    if isinstance(value, float) and math.isnan(value):
+        return ("nan",)
+    if isinstance(value, list | tuple):
+        return ("list", *map(canonical, value))
+    if isinstance(value, Mapping):
+        items = sorted((str(k), canonical(v)) for k, v in value.items()) if value else []
+        return ("dict", *items)
+    hashable: Hashable = value
+    return hashable
+
+
+def format_value(value: Any) -> str:
+    """`value` as text that loses no digits: ``0.1``, ``1e-05``, ``None``, ``[1, 2]``."""
+    return value if isinstance(value, str) else repr(value)
+
+
+def flatten(nested: Mapping[Any, Any]) -> dict[str, Any]:
+    """Nested configuration to dotted keys; lists stay values, so do empty dicts.
+
+    Examples
+    --------
+    >>> flatten({"optim": {"lr": 0.1, "betas": [0.9, 0.999]}, "extra": {}})
+    {'optim.lr': 0.1, 'optim.betas': [0.9, 0.999], 'extra': {}}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        key = str(name)
+        if isinstance(value, Mapping) and value:
+            flat.update((f"{key}.{inner}", v) for inner, v in flatten(value).items())
+        else:
+            flat[key] = value
+    return flat
+
+
+def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted keys to nested dicts; a key that is also a parent of others stays dotted.
+
+    Examples
+    --------
+    >>> unflatten({"optim.lr": 0.1, "optim.name": "sgd", "seed": 0})
+    {'optim': {'lr': 0.1, 'name': 'sgd'}, 'seed': 0}
+    """
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        *parents, leaf = key.split(".")
+        place: Any = nested
+        for depth, parent in enumerate(parents):
+            if ".".join(parents[: depth + 1]) in flat:
+                break
+            place = place.setdefault(parent, {})
+        else:
+            place[leaf] = value
+            continue
+        nested[key] = value
+    return nested
+
+
+def _plain_flat(values: Mapping[Any, Any]) -> dict[str, Any]:
+    flat = flatten(values)
+    return {key: plain_value(value, key) for key, value in flat.items()}
+
+
+@attrs.frozen(eq=False, repr=False)
+class Hpm(Mapping[str, Any]):
+    """Immutable hyperparameters under dotted keys, made from a nested or a dotted mapping.
+
+    Two are equal when they have the same keys with equal values (`canonical`): ``1 == 1.0``,
+    NaN equals NaN, lists and dicts by content; the order of keys does not matter.
+
+    Examples
+    --------
+    >>> h = Hpm({"optim": {"lr": 0.1}, "model": {"weights": None}})
+    >>> h["optim.lr"], "model.weights" in h, len(h)
+    (0.1, True, 2)
+    >>> print(h)
+    model.weights=None optim.lr=0.1
+    >>> h == Hpm({"optim.lr": 0.1, "model.weights": None})
+    True
+    """
+
+    values_by_key: Mapping[str, Any] = attrs.field(factory=dict, converter=_plain_flat)
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return self.values_by_key[key]
+        except KeyError:
+            raise UnknownKeyError("hyperparameter", str(key), tuple(self)) from None
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.values_by_key
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_by_key)
+
+    def __len__(self) -> int:
+        return len(self.values_by_key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value under `key`, or `default` when there is no such key."""
+        return self.values_by_key.get(key, default)
+
+    def subset(self, keys: Iterable[str]) -> Hpm:
+        """Only `keys`, in the order given; a key that is not there gets `MISSING`."""
+        return Hpm({key: self.values_by_key.get(key, MISSING) for key in keys})
+
+    def nested(self) -> dict[str, Any]:
+        """The configuration as nested dicts."""
+        return unflatten(self.values_by_key)
+
+    def canonical(self) -> Hashable:
+        """What equality and hash compare."""
+        return frozenset((key, canonical(value)) for key, value in self.values_by_key.items())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Hpm):
+            return NotImplemented
+        return self.canonical() == other.canonical()
+
+    def __hash__(self) -> int:
+        return hash(self.canonical())
+
+    def __str__(self) -> str:
+        return " ".join(f"{k}={format_value(self.values_by_key[k])}" for k in sorted(self))
+
+    def __repr__(self) -> str:
+        return f"Hpm({dict(self.values_by_key)!r})"

@@ -1,0 +1,197 @@
+"""What was swept: which hyperparameters vary over the runs of a group."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from dr_gen.errors import UnknownKeyError
+from dr_gen.model.hpm import Hpm
+from dr_gen.model.hpm_table import HpmTable, value_order
+from dr_gen.model.labels import Labels
+from dr_gen.model.noise import NOISE_KEYS, is_noise, seed_key
+
+__all__ = ["Configuration", "HpmGroup"]
+
+
+@attrs.frozen
+class Configuration:
+    """One combination of important hyperparameters and the runs that have it.
+
+    Attributes
+    ----------
+    hpms : Hpm
+        The important keys with their values; `MISSING` for a key that the runs lack.
+    runs : tuple of str
+        Ids of its runs (its seeds, or replicates), in the order of the group.
+    """
+
+    hpms: Hpm
+    runs: tuple[str, ...]
+
+
+@attrs.frozen(eq=False, repr=False)
+class HpmGroup:
+    """The hyperparameters of all runs of a group, looked at together.
+
+    Importance is a property of the group, never of a single `Hpm`: a key is important when it
+    varies and is not noise.
+
+    Attributes
+    ----------
+    table : HpmTable
+        The columns.
+    indices : intp array, dims (run,)
+        The runs of the group in the table.
+    ids : tuple of str
+        Their ids.
+    noise : tuple of str
+        Patterns of keys that are not important even when they vary (`NOISE_KEYS`).
+    labels : Labels
+        Display names.
+
+    Examples
+    --------
+    >>> g = HpmGroup.from_hpms([Hpm({"lr": 0.1, "seed": s}) for s in (0, 1)] + [Hpm({"seed": 0})])
+    >>> g.important, g.excluded
+    (('lr',), ('seed',))
+    >>> g.varying["lr"]
+    [MISSING, 0.1]
+    >>> g.sweep_table()
+    (['lr', 'Count'], [['-', 1], ['0.1', 2]])
+    """
+
+    table: HpmTable
+    indices: NDArray[np.intp]
+    ids: tuple[str, ...]
+    noise: tuple[str, ...] = NOISE_KEYS
+    labels: Labels = attrs.field(factory=Labels)
+
+    @classmethod
+    def from_hpms(
+        cls,
+        hpms: Sequence[Hpm | Mapping[str, Any]],
+        ids: Sequence[str] | None = None,
+        noise: Sequence[str] = NOISE_KEYS,
+        labels: Labels | None = None,
+    ) -> HpmGroup:
+        """A group from hyperparameters alone; ids default to the numbers of the rows."""
+        rows = [h if isinstance(h, Hpm) else Hpm(h) for h in hpms]
+        names = tuple(ids) if ids is not None else tuple(str(i) for i in range(len(rows)))
+        runs = np.arange(len(rows), dtype=np.intp)
+        table = HpmTable.from_mappings(rows)
+        return cls(table, runs, names, tuple(noise), labels or Labels())
+
+    @functools.cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Every key that a run of the group has."""
+        return self.table.present(self.indices)
+
+    @functools.cached_property
+    def _varying_keys(self) -> tuple[str, ...]:
+        return self.table.varying(self.indices)
+
+    @functools.cached_property
+    def varying(self) -> dict[str, list[Any]]:
+        """Each key that varies, noise included, with its values in order."""
+        return {key: self.table.distinct(key, self.indices) for key in sorted(self._varying_keys)}
+
+    @functools.cached_property
+    def important(self) -> tuple[str, ...]:
+        """Keys that vary and are not noise, sorted."""
+        return tuple(sorted(k for k in self._varying_keys if not is_noise(k, self.noise)))
+
+    @functools.cached_property
+    def excluded(self) -> tuple[str, ...]:
+        """Keys that vary but are noise, sorted."""
+        return tuple(sorted(k for k in self._varying_keys if is_noise(k, self.noise)))
+
+    @functools.cached_property
+    def seed(self) -> str | None:
+        """The key that holds the seed, if there is one."""
+        return seed_key(self.keys)
+
+    def values(self, key: str) -> list[Any]:
+        """The value of a key (real or display name) in each run, `MISSING` where it has none.
+
+        Raises
+        ------
+        UnknownKeyError
+            If no run has such a key.
+        """
+        return self.table.column(self.real_key(key), self.indices)
+
+    def real_key(self, name: str) -> str:
+        """The dotted key that a real or display name means.
+
+        Raises
+        ------
+        UnknownKeyError
+            If no run has such a key.
+        """
+        key = self.labels.real_key(name, self.keys)
+        if key is None:
+            raise UnknownKeyError("hyperparameter", name, self.keys)
+        return key
+
+    def members(self, keys: Sequence[str]) -> list[tuple[Hpm, NDArray[np.intp]]]:
+        """Combinations of `keys` in order of their values, with positions in the group."""
+        grouped: dict[tuple[int, ...], list[int]] = {}
+        for position, code in enumerate(self.table.group_codes(keys, self.indices)):
+            grouped.setdefault(code, []).append(position)
+        out = []
+        for positions in grouped.values():
+            first = self.indices[positions[:1]]
+            hpm = Hpm({key: self.table.column(key, first)[0] for key in keys})
+            out.append((hpm, np.array(positions, np.intp)))
+        return sorted(out, key=lambda item: [value_order(v) for v in item[0].values()])
+
+    @functools.cached_property
+    def configurations(self) -> tuple[Configuration, ...]:
+        """Every combination of the important keys that occurs, in order of the values."""
+        return tuple(
+            Configuration(hpm, tuple(self.ids[p] for p in positions.tolist()))
+            for hpm, positions in self.members(self.important)
+        )
+
+    def describe(self, hpm: Mapping[str, Any]) -> str:
+        """A configuration in display names: ``Init=random LR=0.1``; ``all runs`` for none."""
+        return self.labels.configuration(hpm) if hpm else "all runs"
+
+    def swept_table(self) -> tuple[list[str], list[list[list[str]]]]:
+        """Header and one group of rows a key: each important key with its values."""
+        names = self.labels.key_names(self.important)
+        groups = []
+        for key in self.important:
+            shown = [self.labels.value(key, value) for value in self.varying[key]]
+            groups.append([[names[key] if i == 0 else "", v] for i, v in enumerate(shown)])
+        return ["Key", "Values"], groups
+
+    def sweep_table(self) -> tuple[list[str], list[list[Any]]]:
+        """Header and one row a configuration: its values and its number of runs."""
+        names = self.labels.key_names(self.important)
+        rows: list[list[Any]] = [
+            [*(self.labels.value(k, v) for k, v in c.hpms.items()), len(c.runs)]
+            for c in self.configurations
+        ]
+        return [*names.values(), "Count"], rows
+
+    def __repr__(self) -> str:
+        swept = ", ".join(f"{self.labels.key(k)} ({len(self.varying[k])})" for k in self.important)
+        count = len(self.configurations)
+        return (
+            f"HpmGroup({len(self.ids)} runs, {count} configurations; swept: {swept or 'nothing'})"
+        )
+
+    def _repr_html_(self) -> str:
+        header, rows = self.sweep_table()
+        head = "".join(f"<th>{escape(str(name))}</th>" for name in header)
+        cells = ["".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows]
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

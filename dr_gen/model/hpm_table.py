@@ -1,0 +1,147 @@
+"""Hyperparameters of many runs in columns: codes into the values that occur."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from dr_gen.model.hpm import MISSING, Hpm, canonical
+
+__all__ = ["HpmTable", "value_order"]
+
+Codes = NDArray[np.int32]
+
+
+def _exact(value: Any) -> Hashable:
+    """Equal only for values that are the same bit for bit: keeps 1, 1.0, True and -0.0 apart."""
+    if isinstance(value, float):
+        return (float, value.hex())
+    if isinstance(value, list | dict):
+        return (type(value), json.dumps(value))
+    return (type(value), value)
+
+
+def value_order(value: Any) -> tuple[int, Any]:
+    """Sort key for values of any kind: missing, null, bools, numbers (NaN last), text, the rest."""
+    if value is MISSING:
+        return (0, 0)
+    if value is None:
+        return (1, 0)
+    if isinstance(value, bool):
+        return (2, value)
+    if isinstance(value, int | float):
+        return (3, (value != value, 0 if value != value else value))
+    if isinstance(value, str):
+        return (4, value)
+    return (5, repr(value))
+
+
+@attrs.frozen(eq=False, repr=False)
+class HpmTable:
+    """The hyperparameters of `n_runs` runs.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        All keys, in order of first appearance.
+    categories : tuple of tuple
+        For each key the values that occur, each once, bit for bit.
+    codes : int32 array, dims (key, run)
+        Index into the categories of the key; -1 where a run lacks it.
+    """
+
+    keys: tuple[str, ...]
+    categories: tuple[tuple[Any, ...], ...]
+    codes: Codes
+
+    @classmethod
+    def from_mappings(cls, rows: Sequence[Mapping[str, Any]]) -> HpmTable:
+        """Columns from one flat mapping a run."""
+        columns: dict[str, tuple[dict[Hashable, int], list[Any]]] = {}
+        cells: dict[str, list[tuple[int, int]]] = {}
+        for index, row in enumerate(rows):
+            for key, value in row.items():
+                seen, values = columns.setdefault(key, ({}, []))
+                code = seen.setdefault(_exact(value), len(values))
+                if code == len(values):
+                    values.append(value)
+                cells.setdefault(key, []).append((index, code))
+        codes = np.full((len(columns), len(rows)), -1, np.int32)
+        for position, key in enumerate(columns):
+            where, found = zip(*cells[key], strict=True)
+            codes[position, list(where)] = found
+        return cls(tuple(columns), tuple(tuple(v) for _, v in columns.values()), codes)
+
+    @property
+    def n_runs(self) -> int:
+        """How many runs there are."""
+        return int(self.codes.shape[1])
+
+    @functools.cached_property
+    def _position(self) -> dict[str, int]:
+        return {key: i for i, key in enumerate(self.keys)}
+
+    @functools.cached_property
+    def equal_codes(self) -> Codes:
+        """Like `codes`, but values that are equal (``1`` and ``1.0``) share one code."""
+        out = self.codes.copy()
+        for position, values in enumerate(self.categories):
+            first: dict[Hashable, int] = {}
+            classes = [first.setdefault(canonical(v), i) for i, v in enumerate(values)]
+            if len(first) < len(values):
+                lookup = np.array([*classes, -1], np.int32)
+                out[position] = lookup[self.codes[position]]
+        return out
+
+    def row(self, run: int) -> Hpm:
+        """The hyperparameters of one run."""
+        column = self.codes[:, run].tolist()
+        items = zip(self.keys, self.categories, column, strict=True)
+        return Hpm({key: values[code] for key, values, code in items if code >= 0})
+
+    def column(self, key: str, runs: NDArray[np.intp]) -> list[Any]:
+        """The value of `key` in each of `runs`, `MISSING` where there is none."""
+        if key not in self._position:
+            return [MISSING] * len(runs)
+        values = self.categories[self._position[key]]
+        codes = self.codes[self._position[key], runs].tolist()
+        return [values[code] if code >= 0 else MISSING for code in codes]
+
+    def distinct(self, key: str, runs: NDArray[np.intp]) -> list[Any]:
+        """The values of `key` over `runs`, each once, in `value_order`."""
+        position = self._position[key]
+        codes = np.unique(self.equal_codes[position, runs]).tolist()
+        values = self.categories[position]
+        return sorted((values[c] if c >= 0 else MISSING for c in codes), key=value_order)
+
+    def present(self, runs: NDArray[np.intp]) -> tuple[str, ...]:
+        """Keys that at least one of `runs` has."""
+        held = np.flatnonzero((self.codes[:, runs] >= 0).any(axis=1))
+        return tuple(self.keys[i] for i in held.tolist())
+
+    def varying(self, runs: NDArray[np.intp]) -> tuple[str, ...]:
+        """Keys with more than one value over `runs`; to lack a key is a value too."""
+        if len(runs) == 0:
+            return ()
+        codes = self.equal_codes[:, runs]
+        differs = np.flatnonzero((codes != codes[:, :1]).any(axis=1))
+        return tuple(self.keys[i] for i in differs.tolist())
+
+    def group_codes(self, keys: Sequence[str], runs: NDArray[np.intp]) -> list[tuple[int, ...]]:
+        """For each of `runs` the equality codes of `keys`: equal tuples, equal configurations."""
+        positions = np.array([self._position[key] for key in keys], np.intp)
+        codes = self.equal_codes[positions[:, None], runs].T.tolist()
+        return [tuple(row) for row in codes]
+
+    def take(self, runs: NDArray[np.intp]) -> HpmTable:
+        """The table of `runs` alone, without keys and values that none of them has."""
+        return HpmTable.from_mappings([self.row(int(run)) for run in runs])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (HpmTable, (self.keys, self.categories, self.codes))

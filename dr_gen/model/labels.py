@@ -1,0 +1,110 @@
+"""What hyperparameters are called where people see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from dr_gen.model.hpm import MISSING, canonical, format_value
+
+__all__ = ["Labels"]
+
+
+def _frozen_keys(keys: Mapping[str, str]) -> dict[str, str]:
+    return dict(keys)
+
+
+def _frozen_values(values: Mapping[str, Mapping[Any, str]]) -> dict[str, dict[Any, str]]:
+    return {key: dict(by_value) for key, by_value in values.items()}
+
+
+@attrs.frozen
+class Labels:
+    """Display names for keys and values, readable in both directions.
+
+    Attributes
+    ----------
+    keys : mapping
+        Dotted key to display name. A key without one shows as its last dotted part.
+    values : mapping
+        Dotted key to a mapping from value to display text. The text ``"None"`` stands for null
+        as well, since older logs write it so.
+
+    Examples
+    --------
+    >>> labels = Labels({"model.weights": "Init"}, {"model.weights": {None: "random"}})
+    >>> labels.key("model.weights"), labels.value("model.weights", None), labels.key("optim.lr")
+    ('Init', 'random', 'lr')
+    >>> labels.real_key("init ", ["model.weights", "optim.lr"])
+    'model.weights'
+    >>> labels.real_value("model.weights", "random", [None, "DEFAULT"]) is None
+    True
+    """
+
+    keys: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen_keys)
+    values: Mapping[str, Mapping[Any, str]] = attrs.field(factory=dict, converter=_frozen_values)
+
+    def key(self, key: str) -> str:
+        """Display name of a key."""
+        return self.keys.get(key) or key.rsplit(".", 1)[-1]
+
+    def value(self, key: str, value: Any) -> str:
+        """Display text of a value of a key; ``-`` for a key that a run does not have."""
+        if value is MISSING:
+            return "-"
+        wanted = _folded(value)
+        for real, shown in self.values.get(key, {}).items():
+            if _folded(real) == wanted:
+                return shown
+        return format_value(value)
+
+    def key_names(self, keys: Sequence[str]) -> dict[str, str]:
+        """Display names for several keys; those that would be equal keep their full key."""
+        names = {key: self.key(key) for key in keys}
+        taken = list(names.values())
+        return {key: name if taken.count(name) == 1 else key for key, name in names.items()}
+
+    def real_key(self, name: str, known: Sequence[str]) -> str | None:
+        """The key meant by a real or display name (any case), or None.
+
+        Parameters
+        ----------
+        name : str
+            ``__`` reads as a dot.
+        known : sequence of str
+            The keys there are.
+        """
+        dotted = name if name in known else name.replace("__", ".")
+        if dotted in known:
+            return dotted
+        folded = dotted.strip().casefold()
+        given = [key for key in known if self.keys.get(key, "").casefold() == folded]
+        if given:
+            return given[0]
+        hits = [key for key in known if folded in (key.casefold(), self.key(key).casefold())]
+        return hits[0] if len(hits) == 1 else None
+
+    def real_value(self, key: str, shown: Any, known: Sequence[Any]) -> Any:
+        """The value meant by a display text or by the value itself.
+
+        `known` are the values that occur; `shown` comes back unchanged when none of them is meant.
+        """
+        if any(canonical(value) == canonical(shown) for value in known) or shown is None:
+            return shown
+        if isinstance(shown, str):
+            for value in known:
+                if self.value(key, value).casefold() == shown.strip().casefold():
+                    return value
+        return shown
+
+    def configuration(self, hpm: Mapping[str, Any], keys: Sequence[str] | None = None) -> str:
+        """One line such as ``Init=random LR=0.01``."""
+        chosen = list(hpm) if keys is None else list(keys)
+        names = self.key_names(chosen)
+        return " ".join(f"{names[k]}={self.value(k, hpm.get(k, MISSING))}" for k in chosen)
+
+
+def _folded(value: Any) -> Any:
+    return canonical(None if value == "None" else value)

@@ -1,0 +1,60 @@
+"""Which keys are noise: they vary without being what was swept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+__all__ = ["NOISE_KEYS", "SEED_KEYS", "is_noise", "matches_key", "seed_key"]
+
+SEED_KEYS = ("seed", "random_seed", "rng_seed", "manual_seed", "global_seed")
+"""Names under which a seed is logged, alone or as the last part of a dotted key."""
+
+NOISE_KEYS = (
+    *SEED_KEYS,
+    *("paths", "path", "*_path", "*_dir", "dir", "root_dir", "log_file", "output"),
+    *("write_checkpoint", "checkpoint", "checkpoints", "checkpointing", "ckpt", "save_every"),
+    *("logging", "loggers", "logger", "log_level", "log_every", "log_interval", "verbose"),
+    *("timestamp", "start_time", "time_started", "datetime", "date", "created_at"),
+    *("run_id", "run_name", "trial_id", "experiment_id", "experiment_tag", "job_id", "uuid"),
+    *("hostname", "host", "node", "node_ip", "pid", "slurm_job", "slurm_job_id", "wandb"),
+)
+"""Patterns of keys that are never part of a configuration unless asked for."""
+
+
+def matches_key(key: str, pattern: str) -> bool:
+    """Whether `pattern` names `key` or a group it is in, by whole dotted parts.
+
+    A pattern without a dot matches any one part, with dots consecutive parts; ``*`` and ``?``
+    stand for text inside a part.
+
+    Examples
+    --------
+    >>> matches_key("paths.out", "paths"), matches_key("pathsize", "paths")
+    (True, False)
+    >>> matches_key("data.seed", "seed"), matches_key("optim.lr.peak", "optim.lr")
+    (True, True)
+    """
+    parts, wanted = key.split("."), pattern.split(".")
+    windows = range(len(parts) - len(wanted) + 1)
+    return any(
+        all(fnmatchcase(parts[start + i], part) for i, part in enumerate(wanted))
+        for start in windows
+    )
+
+
+def is_noise(key: str, patterns: Iterable[str] = NOISE_KEYS) -> bool:
+    """Whether any of `patterns` matches `key`."""
+    return any(matches_key(key, pattern) for pattern in patterns)
+
+
+def seed_key(keys: Iterable[str]) -> str | None:
+    """The key that holds a run's seed: the one with the fewest dotted parts.
+
+    Examples
+    --------
+    >>> seed_key(["data.seed", "optim.lr", "seed"])
+    'seed'
+    """
+    found = [key for key in keys if key.rsplit(".", 1)[-1].casefold() in SEED_KEYS]
+    return min(found, key=lambda key: (key.count("."), key)) if found else None

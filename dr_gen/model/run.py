@@ -1,0 +1,349 @@
+"""One training process: its hyperparameters, its curves and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import attrs
+import numpy as np
+
+from dr_gen.errors import AmbiguousNameError, UnknownKeyError, UsageError
+from dr_gen.model.address import MetricAddress
+from dr_gen.model.curve import MetricCurve, MetricCurves, Repeats
+from dr_gen.model.curve_builder import CurveBuilder
+from dr_gen.model.curve_table import CurveTable
+from dr_gen.model.finding import Finding
+from dr_gen.model.hpm import Hpm
+from dr_gen.model.hpm_table import HpmTable
+from dr_gen.model.noise import seed_key
+from dr_gen.model.run_table import RunRecord, RunTable, Status
+
+__all__ = ["RunData", "SplitMetrics", "find_address"]
+
+
+@attrs.frozen(eq=False, repr=False)
+class SplitMetrics(Mapping[str, MetricCurves]):
+    """The metrics of one split of one run: metric name to `MetricCurves`."""
+
+    table: CurveTable
+    run: int
+    split: str
+
+    def __getitem__(self, metric: str) -> MetricCurves:
+        curve = self.table.find(self.run, self.split, metric)
+        if curve is None:
+            raise UnknownKeyError("metric", metric, tuple(self), f"split {self.split!r}")
+        return MetricCurves(self.table, curve)
+
+    def __iter__(self) -> Iterator[str]:
+        table = self.table
+        for curve in table.curves_of_run(self.run).tolist():
+            if table.splits[table.split[curve]] == self.split:
+                yield table.metrics[table.metric[curve]]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SplitMetrics):
+            return NotImplemented
+        return dict(self) == dict(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"SplitMetrics {self.split}: {', '.join(self)}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        small = self.table.take(np.array([self.run], np.intp))
+        return (SplitMetrics, (small, 0, self.split))
+
+
+@attrs.frozen(eq=False, repr=False)
+class RunData(Mapping[str, SplitMetrics]):
+    """One run: split name to `SplitMetrics`, and what is known of it.
+
+    A light view of the columns of its group.
+
+    Examples
+    --------
+    >>> run = RunData.from_dict({
+    ...     "id": "a", "hpms": {"optim": {"lr": 0.1}, "seed": 3},
+    ...     "curves": {"val/acc1": {"x": {"epoch": [0, 1]}, "values": [50.0, 60.0]}},
+    ... })
+    >>> run
+    RunData 'a': completed, 1 curve (val: acc1)
+    >>> run["val"]["acc1"]["epoch"].values.tolist(), run.curve("val/acc1").at(1)
+    ([50.0, 60.0], 60.0)
+    >>> run.hpms["optim.lr"], run.seed
+    (0.1, 3)
+    """
+
+    table: RunTable
+    index: int
+
+    @classmethod
+    def build(
+        cls,
+        id: str,
+        hpms: Mapping[str, Any] | None = None,
+        curves: CurveTable | None = None,
+        **facts: Any,
+    ) -> RunData:
+        """A run on its own; `facts` are further fields of `RunRecord`."""
+        hpm = hpms if isinstance(hpms, Hpm) else Hpm(hpms or {})
+        record = RunRecord(id, **facts)
+        table = CurveBuilder().build() if curves is None else curves
+        return cls(RunTable((record,), HpmTable.from_mappings([hpm]), table), 0)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> RunData:
+        """A run from plain data.
+
+        Parameters
+        ----------
+        data : mapping
+            ``id`` (required); ``hpms``, nested or dotted; ``curves``, either a mapping from
+            ``split/metric`` to values or a list of mappings with ``split`` and ``metric``. A curve
+            is a list of values (its epoch is counted from 0), or a mapping with ``values``, ``x``
+            (axis name to x values) and optionally ``inferred`` and ``original_name``. Other
+            entries are the fields of `RunRecord`.
+
+        Raises
+        ------
+        UsageError
+            If an entry is unknown or does not fit.
+        """
+        rest = dict(data)
+        hpms, curves = rest.pop("hpms", {}), rest.pop("curves", {})
+        known = {field.name for field in attrs.fields(RunRecord)}
+        if "id" not in rest or not rest.keys() <= known:
+            odd = ", ".join(sorted(rest.keys() - known)) or "no id"
+            raise UsageError(f"a run needs an id, and may have hpms, curves, {known}; found {odd}")
+        return cls.build(hpms=hpms, curves=_curves_from(curves), **rest)
+
+    @property
+    def record(self) -> RunRecord:
+        """All that is known beside hyperparameters and curves."""
+        return self.table.records[self.index]
+
+    @property
+    def id(self) -> str:
+        """Name of the run, unique in its group."""
+        return self.record.id
+
+    @property
+    def experiment(self) -> str:
+        """What it belongs to."""
+        return self.record.experiment
+
+    @property
+    def source(self) -> str:
+        """The file or folder it was read from."""
+        return self.record.source
+
+    @property
+    def status(self) -> Status:
+        """How it ended."""
+        return self.record.status
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it has its status."""
+        return self.record.reasons
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with it or worth knowing."""
+        return self.record.findings
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Anything else logged, and ``time_parsed``, when it was read (ISO 8601, UTC)."""
+        return {**self.record.metadata, "time_parsed": self.record.time_parsed}
+
+    @property
+    def hpms(self) -> Hpm:
+        """Its hyperparameters."""
+        return self.table.hpms.row(self.index)
+
+    @property
+    def seed(self) -> Any:
+        """Its seed, or None when it has none."""
+        hpms = self.hpms
+        key = seed_key(hpms)
+        return None if key is None else hpms[key]
+
+    @property
+    def n_points(self) -> int:
+        """How many values it logged."""
+        curves = self.table.curves
+        return int(curves.size[curves.curves_of_run(self.index)].sum())
+
+    def __getitem__(self, split: str) -> SplitMetrics:
+        splits = tuple(self)
+        if split not in splits:
+            raise UnknownKeyError("split", split, splits, f"run {self.id!r}")
+        return SplitMetrics(self.table.curves, self.index, split)
+
+    def __iter__(self) -> Iterator[str]:
+        curves = self.table.curves
+        codes = dict.fromkeys(curves.split[curves.curves_of_run(self.index)].tolist())
+        return iter([curves.splits[code] for code in codes])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __bool__(self) -> bool:
+        # A run without metrics is still a run.
+        return True
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every curve as ``split/metric``."""
+        return tuple(f"{split}/{metric}" for split in self for metric in self[split])
+
+    def curve(
+        self, address: str | MetricAddress, x: str | None = None, repeats: Repeats = "last"
+    ) -> MetricCurve:
+        """One curve.
+
+        Parameters
+        ----------
+        address : str
+            ``split/metric``, or a metric that only one split has.
+        x : str, optional
+            The x-axis; by default the usual one (`pick_axis`).
+        repeats : {"last", "first", "mean", "all"}
+            What becomes of several values at one x.
+
+        Raises
+        ------
+        UnknownKeyError
+            If the run has no such metric or x-axis.
+        AmbiguousNameError
+            If no split was named and several have the metric.
+        UsageError
+            If the address names a reduction: that is a number, see `value`.
+        """
+        wanted = MetricAddress.parse(address)
+        if wanted.reduction is not None:
+            raise UsageError(f"{wanted} is one number, not a curve; use value() for it")
+        split, metric = find_address(wanted, self.metrics, f"run {self.id!r}")
+        found = attrs.evolve(self[split][metric], repeats=repeats)
+        return found.default if x is None else found[x]
+
+    def value(self, address: str | MetricAddress, x: str | None = None) -> float:
+        """One number, such as ``val/acc1@best``; without a reduction the last value.
+
+        Raises
+        ------
+        UnknownKeyError
+            If the run has no such metric.
+        """
+        wanted = MetricAddress.parse(address, default="last")
+        assert wanted.reduction is not None
+        return self.curve(attrs.evolve(wanted, reduction=None), x).reduce(wanted.reduction)
+
+    def curves(self) -> list[MetricCurve]:
+        """Every curve of the run, each on its usual axis."""
+        table = self.table.curves
+        found = table.curves_of_run(self.index).tolist()
+        return [MetricCurves(table, curve).default for curve in found]
+
+    def with_facts(self, **facts: Any) -> RunData:
+        """The same run with other fields of its record."""
+        table = self.table if len(self.table.records) == 1 else self._own_table()
+        record = attrs.evolve(self.record, **facts)
+        return RunData(attrs.evolve(table, records=(record,)), 0)
+
+    def _own_table(self) -> RunTable:
+        return self.table.take(np.array([self.index], np.intp))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RunData):
+            return NotImplemented
+        same = self.record == other.record and self.hpms == other.hpms
+        return same and self.metrics == other.metrics and self._rows() == other._rows()
+
+    def _rows(self) -> list[list[MetricCurve]]:
+        # repeats="all" compares everything logged, not what is left of it.
+        return [
+            list(attrs.evolve(self[split][metric], repeats="all").values())
+            for split in self
+            for metric in self[split]
+        ]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        splits = "; ".join(f"{split}: {', '.join(self[split])}" for split in self) or "none"
+        n = len(self.metrics)
+        curves = f"{n} curve{'' if n == 1 else 's'}"
+        return f"RunData {self.id!r}: {self.status}, {curves} ({splits})"
+
+    def _repr_html_(self) -> str:
+        facts = {"status": self.status, "experiment": self.experiment, "source": self.source}
+        facts["reasons"] = "; ".join(self.reasons)
+        rows = [*facts.items(), *((k, str(v)) for k, v in self.hpms.items())]
+        rows += [(address, repr(self.curve(address))) for address in self.metrics]
+        body = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows)
+        return f"<table><caption>run {escape(self.id)}</caption><tbody>{body}</tbody></table>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (RunData, (self._own_table(), 0))
+
+
+def find_address(
+    address: MetricAddress, known: Sequence[str], context: str = ""
+) -> tuple[str, str]:
+    """Split and metric that an address means among `known` addresses.
+
+    Raises
+    ------
+    UnknownKeyError
+        If none of them is meant.
+    AmbiguousNameError
+        If no split was named and several have the metric.
+    """
+    if address.split is not None:
+        if address.curve in known:
+            return address.split, address.metric
+        raise UnknownKeyError("metric", address.curve, tuple(known), context)
+    hits = [name for name in known if name.partition("/")[2] == address.metric]
+    if len(hits) > 1:
+        raise AmbiguousNameError("metric", address.metric, tuple(hits))
+    if not hits:
+        raise UnknownKeyError("metric", address.metric, tuple(known), context)
+    split, _, metric = hits[0].partition("/")
+    return split, metric
+
+
+def _curves_from(curves: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> CurveTable:
+    builder = CurveBuilder()
+    if isinstance(curves, Mapping):
+        entries = [_named(address, entry) for address, entry in curves.items()]
+    else:
+        entries = [dict(entry) for entry in curves]
+    for entry in entries:
+        try:
+            split, metric, values = entry["split"], entry["metric"], entry["values"]
+        except KeyError as error:
+            raise UsageError(f"a curve needs split, metric and values; no {error}") from None
+        axes, inferred = entry.get("x"), tuple(entry.get("inferred", ()))
+        if axes is None:
+            axes, inferred = {"epoch": range(len(values))}, ("epoch",)
+        axes = {name: list(xs) if isinstance(xs, range) else xs for name, xs in axes.items()}
+        block = builder.add_block(axes, inferred)
+        builder.add_curve(0, split, metric, values, block, entry.get("original_name"))
+    return builder.build()
+
+
+def _named(address: str, entry: Any) -> dict[str, Any]:
+    parsed = MetricAddress.parse(address)
+    if parsed.split is None or parsed.reduction is not None:
+        raise UsageError(f"curve {address!r} is not named split/metric")
+    body = dict(entry) if isinstance(entry, Mapping) else {"values": entry}
+    return {"split": parsed.split, "metric": parsed.metric, **body}

@@ -1,0 +1,55 @@
+"""Which runs a criterion selects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dr_gen.model.hpm import MISSING, canonical
+from dr_gen.model.labels import Labels
+
+__all__ = ["matches", "meant"]
+
+
+def meant(wanted: Any, key: str, known: Sequence[Any], labels: Labels) -> Any:
+    """A criterion with display values replaced by the values they stand for."""
+    if isinstance(wanted, list | set | frozenset):
+        return [labels.real_value(key, item, known) for item in wanted]
+    if callable(wanted) or isinstance(wanted, tuple):
+        return wanted
+    return labels.real_value(key, wanted, known)
+
+
+def matches(value: Any, wanted: Any) -> bool:
+    """Whether a value fits a criterion.
+
+    A callable is a predicate, a list or set means any of, a 2-tuple is an inclusive range,
+    None matches null, anything else compares by value. A key that a run lacks fits nothing,
+    and nothing raises for values of another kind.
+
+    Examples
+    --------
+    >>> matches(0.1, (0.01, 0.5)), matches(1, [1.0, 2]), matches(None, None), matches("a", (0, 1))
+    (True, True, True, False)
+    """
+    if value is MISSING:
+        return False
+    if callable(wanted):
+        predicate: Callable[[Any], Any] = wanted
+        return bool(predicate(value))
+    if isinstance(wanted, list | set | frozenset):
+        return any(canonical(value) == canonical(item) for item in wanted)
+    if isinstance(wanted, tuple) and len(wanted) == 2:
+        return _between(value, *wanted)
+    return canonical(value) == canonical(wanted)
+
+
+def _between(value: Any, low: Any, high: Any) -> bool:
+    numbers = [isinstance(v, int | float) and not isinstance(v, bool) for v in (value, low, high)]
+    texts = [isinstance(v, str) for v in (value, low, high)]
+    if not (all(numbers) or all(texts)):
+        return False
+    if all(numbers) and math.isnan(value):
+        return False
+    return bool(low <= value <= high)
