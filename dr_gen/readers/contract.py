@@ -1,0 +1,115 @@
+"""What every reader of a training tool's files does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from dr_gen.model.finding import Finding
+from dr_gen.model.run import RunData
+
+__all__ = ["HEAD_BYTES", "ColumnMap", "Detection", "ReadOptions", "ReadResult", "Reader"]
+
+HEAD_BYTES = 65536
+"""How much of the beginning of a file a reader sees to recognise it."""
+
+
+@attrs.frozen
+class Detection:
+    """How sure a reader is that a file is its own.
+
+    Attributes
+    ----------
+    confidence : float
+        From 0 (not mine) to 1 (certain).
+    reason : str
+        What it was recognised by, or why not.
+    """
+
+    confidence: float = attrs.field(validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    reason: str
+
+
+def _mapping(columns: Mapping[str, str]) -> dict[str, str]:
+    return dict(columns)
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
+@attrs.frozen
+class ColumnMap:
+    """What the columns of a log mean, where guessing fails.
+
+    Attributes
+    ----------
+    x : mapping
+        Column to the name of the x-axis it holds.
+    metrics : mapping
+        Column to ``split/metric``. When given, the other columns are still guessed.
+    split : str or None
+        Column that names the split of a row.
+    hpms : tuple of str
+        Columns that hold hyperparameters.
+    ignore : tuple of str
+        Columns to leave out.
+    """
+
+    x: Mapping[str, str] = attrs.field(factory=dict, converter=_mapping)
+    metrics: Mapping[str, str] = attrs.field(factory=dict, converter=_mapping)
+    split: str | None = None
+    hpms: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    ignore: tuple[str, ...] = attrs.field(default=(), converter=_names)
+
+
+@attrs.frozen
+class ReadOptions:
+    """How to read.
+
+    Attributes
+    ----------
+    experiment : str
+        What the runs belong to.
+    columns : ColumnMap
+        What columns mean, where guessing fails.
+    """
+
+    experiment: str = ""
+    columns: ColumnMap = attrs.field(factory=ColumnMap)
+
+
+@attrs.frozen
+class ReadResult:
+    """What one source held.
+
+    Attributes
+    ----------
+    runs : tuple of RunData
+        Each with its own findings.
+    findings : tuple of Finding
+        What belongs to no run.
+    """
+
+    runs: tuple[RunData, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class Reader(Protocol):
+    """One file format. Never raises for the content of a file: everything becomes a finding."""
+
+    @property
+    def name(self) -> str:
+        """Name of the format, as given to ``format=``."""
+        ...
+
+    def detect(self, path: Path, head: bytes) -> Detection:
+        """How sure the reader is, from the path and the first `HEAD_BYTES` bytes."""
+        ...
+
+    def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
+        """All runs of a file; `run_id` is the id of the run when the file holds one."""
+        ...
