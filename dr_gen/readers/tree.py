@@ -1,0 +1,120 @@
+"""The files below a folder, and what the runs in them are called."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from dr_gen.model.finding import Finding, Severity
+
+__all__ = ["LOG_SUFFIXES", "experiment_name", "natural_order", "run_id", "walk"]
+
+LOG_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".log", ".txt", ".gz"})
+"""Endings that are no part of the name of a run."""
+
+_SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", ".venv", "__pycache__", "node_modules"})
+_USUAL_NAMES = """events history json_out log log_history logs metrics none output progress result
+    results scalars stats summary train trainer_log training training_log"""
+_GENERIC_STEMS = frozenset(_USUAL_NAMES.split())
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+def natural_order(path: str | os.PathLike[str]) -> list[tuple[int, int, str]]:
+    """Sort key that puts ``run_10`` after ``run_9``.
+
+    Examples
+    --------
+    >>> sorted(["run_10", "run_9", "run_1b"], key=natural_order)
+    ['run_1b', 'run_9', 'run_10']
+    """
+    parts = _DIGITS.split(os.fspath(path))
+    return [(0, int(part), "") if i % 2 else (1, 0, part) for i, part in enumerate(parts)]
+
+
+def experiment_name(root: Path) -> str:
+    """Name of the folder given, or of the folder of the file given."""
+    folder = root.parent if root.is_file() else root
+    return folder.name or folder.resolve().name
+
+
+def run_id(path: Path, root: Path) -> str:
+    """Path below the root without its ending; of a file called like any other, its folder's.
+
+    Examples
+    --------
+    >>> run_id(Path("sweep/lr0.1/seed-3.jsonl"), Path("sweep"))
+    'lr0.1/seed-3'
+    >>> run_id(Path("sweep/lr0.1/metrics.json"), Path("sweep"))
+    'lr0.1'
+    """
+    relative = path.relative_to(root) if path != root else Path(path.name)
+    stem = relative.name
+    while (suffix := Path(stem).suffix) in LOG_SUFFIXES:
+        stem = stem[: -len(suffix)]
+    if stem.casefold() not in _GENERIC_STEMS:
+        return (relative.parent / stem).as_posix()
+    parent = relative.parent.as_posix()
+    return parent if parent != "." else (experiment_name(root) or stem)
+
+
+def walk(root: Path) -> tuple[list[Path], list[Finding]]:
+    """Files below a folder in natural order, and folders that cannot be listed.
+
+    Links are followed, but nothing is taken twice: what a link points to counts under its own
+    name when it lies in the tree as well.
+    """
+    if not root.is_dir():
+        return [root], []
+    found: list[Path] = []
+    findings: list[Finding] = []
+    folders_seen: set[tuple[int, int]] = set()
+    waiting: list[Path] = [root]
+    links: list[Path] = []
+    while waiting:
+        folder = waiting.pop()
+        identity = _identity(folder)
+        if identity is None or identity in folders_seen:
+            continue
+        folders_seen.add(identity)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            message = f"the folder cannot be listed: {error.strerror}"
+            findings.append(Finding("unreadable-folder", message, Severity.ERROR, str(folder)))
+            continue
+        for entry in entries:
+            path = folder / entry.name
+            if entry.is_symlink():
+                links.append(path)
+            elif not entry.is_dir():
+                found.append(path)
+            elif entry.name not in _SKIPPED_FOLDERS:
+                waiting.append(path)
+        if not waiting:
+            # Only when all that is really here was seen can a link be known to lead elsewhere.
+            waiting += [link for link in links if link.is_dir()]
+            found += [link for link in links if not link.is_dir()]
+            links = []
+    return sorted(_once(found), key=natural_order), findings
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
+
+
+def _once(files: Sequence[Path]) -> list[Path]:
+    """Files without links to others of them; a link that leads nowhere stays, to be reported."""
+    real = {_identity(path) for path in files if not path.is_symlink()}
+    kept = [path for path in files if not path.is_symlink()]
+    for path in files:
+        identity = _identity(path)
+        if path.is_symlink() and (identity is None or identity not in real):
+            real.add(identity)
+            kept.append(path)
+    return kept

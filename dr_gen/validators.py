@@ -1,0 +1,381 @@
+"""What is wrong with a run, and how it ended.
+
+A validator is any callable that takes a `RunData` and gives findings. `validate` runs several,
+adds what they find to the run and decides its status. What only shows beside the other runs of a
+group (a split that the others have, one seed twice) is for `validate_group`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import attrs
+import numpy as np
+
+from dr_gen.model.curve import DEFAULT_X, MetricCurve
+from dr_gen.model.direction import direction_of
+from dr_gen.model.finding import Finding, Severity
+from dr_gen.model.group import RunGroup
+from dr_gen.model.hpm import MISSING, canonical
+from dr_gen.model.run import RunData
+from dr_gen.model.run_table import Status
+
+__all__ = [
+    "EPOCH_KEYS",
+    "Validator",
+    "default_validators",
+    "end_marker",
+    "equal_lengths",
+    "expected_epochs",
+    "expected_splits",
+    "gaps",
+    "non_finite_values",
+    "repeated_x",
+    "validate",
+    "validate_group",
+]
+
+Validator = Callable[[RunData], Iterable[Finding]]
+"""Looks at one run and gives what it finds."""
+
+EPOCH_KEYS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "total_epochs", "num_train_epochs")
+"""Last dotted parts of keys that say how long a run was meant to train, by preference."""
+
+_FAILED_ENDS = frozenset({"failed", "crashed", "error", "killed", "interrupted", "aborted"})
+_MOST = 0.5
+
+
+# ------------------------------------------------------------------ validators of one run
+
+
+def has_metrics(run: RunData) -> Iterator[Finding]:
+    """A run without a single value: ``no-metrics``, an error."""
+    if run.n_points == 0:
+        yield _found(
+            run,
+            "no-metrics",
+            "the run has no metric values",
+            Severity.ERROR,
+            hint="it stopped before the first report, or its names were not understood",
+        )
+
+
+def expected_epochs(epochs: int | None = None, keys: Sequence[str] = EPOCH_KEYS) -> Validator:
+    """A validator of how many epochs were trained: ``short-run`` and ``long-run``.
+
+    The split with the most epochs counts; a run that says itself that it completed may be
+    shorter (it stopped early), which is then a warning and no error.
+
+    Parameters
+    ----------
+    epochs : int, optional
+        How many are expected; by default what the configuration says under one of `keys`.
+    """
+
+    def check(run: RunData) -> Iterator[Finding]:
+        wanted = epochs if epochs is not None else _configured_epochs(run, keys)
+        reached = epochs_reached(run)
+        if wanted is None or reached is None:
+            return
+        if reached < wanted:
+            stopped = _end_status(run) == "completed"
+            severity = Severity.WARNING if stopped else Severity.ERROR
+            message = f"{reached:g} of {wanted} epochs were logged"
+            yield _found(run, "short-run", message, severity, hint="resume it, or leave it out")
+        elif reached > wanted:
+            message = f"{reached:g} epochs were logged where {wanted} were expected"
+            hint = "two trainings in one log, or the configuration was changed"
+            yield _found(run, "long-run", message, Severity.WARNING, hint=hint)
+
+    return check
+
+
+def epochs_reached(run: RunData) -> float | None:
+    """How many epochs a run has; None when nothing was logged by epoch.
+
+    Whole epochs are counted, each once; a fractional epoch is a position, and its largest counts.
+    """
+    best: float | None = None
+    for curve in _usual_blocks(run):
+        curves = run[curve.split][curve.metric]
+        if "epoch" not in curves:
+            continue
+        xs = curves["epoch"].xs
+        if xs.dtype == object or len(xs) == 0:
+            continue
+        whole = bool((xs == np.floor(xs)).all())
+        reached = float(len(xs)) if whole else float(xs[-1])
+        best = reached if best is None else max(best, reached)
+    return best
+
+
+def _configured_epochs(run: RunData, keys: Sequence[str]) -> int | None:
+    hpms = run.hpms
+    for name in keys:
+        found = [key for key in hpms if key.rsplit(".", 1)[-1] == name]
+        for key in sorted(found, key=lambda key: (key.count("."), key)):
+            value = hpms[key]
+            if isinstance(value, int | float) and not isinstance(value, bool) and value >= 1:
+                return int(value)
+    return None
+
+
+def equal_lengths(run: RunData) -> Iterator[Finding]:
+    """Metrics of one split that have different numbers of values: ``unequal-lengths``.
+
+    Twice as many or more is taken for another rate of logging, which is only worth knowing.
+    """
+    for split, metrics in run.items():
+        sizes = {metric: curves.default.n_rows for metric, curves in metrics.items()}
+        usual = Counter(sizes.values()).most_common(1)[0][0]
+        odd = {metric: n for metric, n in sizes.items() if n != usual}
+        if not odd:
+            continue
+        close = any(max(n, usual) < 2 * max(1, min(n, usual)) for n in odd.values())
+        listed = ", ".join(f"{metric} {n}" for metric, n in odd.items())
+        message = f"{split}: most metrics have {usual} values, but {listed}"
+        severity = Severity.WARNING if close else Severity.INFO
+        yield _found(run, "unequal-lengths", message, severity)
+
+
+def gaps(run: RunData) -> Iterator[Finding]:
+    """Points missing inside a split that is otherwise logged at regular x: ``gap``."""
+    for curve in _usual_blocks(run):
+        xs = curve.xs
+        if xs.dtype.kind != "i" or len(xs) < 3:
+            continue
+        steps = np.diff(xs)
+        usual = int(np.median(steps))
+        holes = np.flatnonzero((steps > usual) & (steps % max(usual, 1) == 0))
+        if usual < 1 or len(holes) == 0 or (steps == usual).mean() < _MOST:
+            continue
+        missing = int((steps[holes] // usual - 1).sum())
+        first = holes[0]
+        message = (
+            f"{curve.split}: {missing} point{'' if missing == 1 else 's'} missing, "
+            f"first between {curve.x_name} {xs[first]} and {xs[first + 1]}"
+        )
+        yield _found(run, "gap", message, Severity.WARNING, hint="lines were lost or never written")
+
+
+def repeated_x(run: RunData) -> Iterator[Finding]:
+    """X that comes twice or goes back: ``repeated-x``, ``unordered-x``.
+
+    Only where no counter of the split increases: values logged per step share an epoch by right.
+    """
+    for curve in _usual_blocks(run):
+        table = curve.table
+        axes = table.axes_of_block(int(table.block[curve.curve]))
+        counters = [axis for axis in axes if table.x_names[table.axis_x[axis]] in DEFAULT_X]
+        if table.axis_clean[curve.axis] or any(table.axis_clean[axis] for axis in counters):
+            continue
+        rows = table.axis_values(curve.axis)
+        rows = rows[np.isfinite(rows)] if rows.dtype.kind == "f" else rows
+        distinct, counts = np.unique(rows, return_counts=True)
+        again = distinct[counts > 1]
+        if len(again):
+            message = (
+                f"{curve.split}: {len(rows) - len(distinct)} of {len(rows)} rows repeat "
+                f"{curve.x_name} {again[0]}" + (f" … {again[-1]}" if len(again) > 1 else "")
+            )
+            hint = "a resumed run? by default the last value counts (repeats=)"
+            yield _found(run, "repeated-x", message, Severity.WARNING, hint=hint)
+        elif len(rows) > 1 and bool((rows[1:] < rows[:-1]).any()):
+            message = f"{curve.split}: {curve.x_name} goes back; points are sorted by it"
+            yield _found(run, "unordered-x", message, Severity.INFO)
+
+
+def non_finite_values(run: RunData) -> Iterator[Finding]:
+    """NaN or infinite values, one finding a metric: ``non-finite``."""
+    for split, metrics in run.items():
+        for metric, curves in metrics.items():
+            curve = curves.default
+            bad = np.flatnonzero(~np.isfinite(curve.values))
+            if len(bad) == 0:
+                continue
+            to_the_end = len(bad) == len(curve) - bad[0]
+            where = (
+                f"from {curve.x_name} {curve.xs[bad[0]]} on"
+                if to_the_end
+                else (f"first at {curve.x_name} {curve.xs[bad[0]]}")
+            )
+            message = f"{split}/{metric}: {len(bad)} of {len(curve)} values not finite, {where}"
+            yield _found(run, "non-finite", message, Severity.WARNING)
+
+
+def expected_splits(splits: Sequence[str]) -> Validator:
+    """A validator that misses splits: ``missing-split``, an error."""
+
+    def check(run: RunData) -> Iterator[Finding]:
+        for split in splits:
+            if split not in tuple(run):
+                message = f"there is no split {split!r}; found {', '.join(run) or 'none'}"
+                yield _found(run, "missing-split", message, Severity.ERROR)
+
+    return check
+
+
+def end_marker(run: RunData) -> Iterator[Finding]:
+    """A log of a format that marks its end, without the mark: ``no-end-marker``."""
+    if run.metadata.get("format") == "native" and not _has_end(run):
+        hint = "the process was stopped, or is still running"
+        message = "the log has no end marker"
+        yield _found(run, "no-end-marker", message, Severity.WARNING, hint=hint)
+
+
+def default_validators(
+    epochs: int | None = None, splits: Sequence[str] = ()
+) -> tuple[Validator, ...]:
+    """The validators that `validate` runs by default.
+
+    Parameters
+    ----------
+    epochs : int, optional
+        Epochs that every run should have; by default what its configuration says.
+    splits : sequence of str
+        Splits that every run should have.
+    """
+    return (
+        has_metrics,
+        expected_epochs(epochs),
+        expected_splits(splits),
+        equal_lengths,
+        gaps,
+        repeated_x,
+        non_finite_values,
+        end_marker,
+    )
+
+
+# ------------------------------------------------------------------ running them
+
+
+def validate(run: RunData, validators: Sequence[Validator] | None = None) -> RunData:
+    """The run with what the validators found, its status and the reasons for it.
+
+    Findings that are there already are not added again.
+    """
+    chosen = default_validators() if validators is None else validators
+    found = list(run.findings)
+    for validator in chosen:
+        found += [f for f in validator(run) if f not in found]
+    seen = run.with_facts(findings=tuple(found))
+    status, reasons = _judge(seen)
+    return seen.with_facts(status=status, reasons=reasons)
+
+
+def _judge(run: RunData) -> tuple[Status, tuple[str, ...]]:
+    by_code = {finding.code: finding for finding in reversed(run.findings)}
+    end, said = _end_status(run), _end_reason(run)
+    blown = list(_diverged(run))
+    if blown:
+        return Status.DIVERGED, (*blown, *([said] if said else []))
+    if end in _FAILED_ENDS:
+        return Status.FAILED, (said or f"the log ends with status {end}",)
+    if end == "running":
+        return Status.RUNNING, ("the log says that it is running",)
+    if end in tuple(Status) and end != Status.COMPLETED:
+        return Status(end), (said or f"the log ends with status {end}",)
+    short = by_code.get("short-run")
+    if short is not None and end == "completed":
+        return Status.COMPLETED, (f"ended by itself: {short.message}",)
+    lacks = [by_code[code] for code in ("short-run", "no-metrics") if code in by_code]
+    if not lacks and epochs_reached(run) is None and "truncated-line" in by_code:
+        lacks = [by_code["truncated-line"]]
+    if lacks:
+        cut = [f.message for code, f in by_code.items() if code == "truncated-line"]
+        return Status.INCOMPLETE, tuple(dict.fromkeys([f.message for f in lacks] + cut))
+    return Status.COMPLETED, (_why_completed(run),)
+
+
+def _why_completed(run: RunData) -> str:
+    if _has_end(run):
+        return "the log has its end marker"
+    wanted, reached = _configured_epochs(run, EPOCH_KEYS), epochs_reached(run)
+    if wanted is not None and reached is not None:
+        return f"{reached:g} of {wanted} epochs were logged"
+    return "no sign of failure"
+
+
+def _diverged(run: RunData) -> Iterator[str]:
+    """Why a run counts as diverged: a loss that ends in NaN or infinity."""
+    for split, metrics in run.items():
+        for metric, curves in metrics.items():
+            values = curves.default.values
+            if len(values) and not np.isfinite(values[-1]) and direction_of(metric) == "min":
+                curve = curves.default
+                start = np.flatnonzero(np.isfinite(values))
+                first = 0 if len(start) == 0 else int(start[-1]) + 1
+                where = f"from {curve.x_name} {curve.xs[first]} on"
+                yield f"{split}/{metric} is {values[-1]:g} {where}"
+
+
+def _end_status(run: RunData) -> str | None:
+    end = run.metadata.get("end")
+    return str(end["status"]).casefold() if isinstance(end, dict) and "status" in end else None
+
+
+def _end_reason(run: RunData) -> str | None:
+    end = run.metadata.get("end")
+    reason = end.get("reason") if isinstance(end, dict) else None
+    return str(reason) if reason else None
+
+
+def _has_end(run: RunData) -> bool:
+    return _end_status(run) is not None or run.metadata.get("train_time") is not None
+
+
+def _usual_blocks(run: RunData) -> list[MetricCurve]:
+    """One curve for each different set of rows, on its usual axis."""
+    seen: dict[int, MetricCurve] = {}
+    for curve in run.curves():
+        seen.setdefault(int(curve.table.block[curve.curve]), curve)
+    return list(seen.values())
+
+
+def _found(run: RunData, code: str, message: str, severity: Severity, *, hint: str = "") -> Finding:
+    return Finding(code, message, severity, run.source or None, None, run.id, hint)
+
+
+# ------------------------------------------------------------------ beside the other runs
+
+
+def validate_group(group: RunGroup) -> RunGroup:
+    """The group with findings about runs that differ from the others.
+
+    ``missing-split``: a split that most of the runs have. ``duplicate-seed``: two runs of one
+    configuration with one seed; both are kept.
+    """
+    found = [*group.source_findings]
+    found += [f for f in (*_odd_splits(group), *_same_seeds(group)) if f not in found]
+    return attrs.evolve(group, source_findings=tuple(found))
+
+
+def _odd_splits(group: RunGroup) -> Iterator[Finding]:
+    having = {run.id: tuple(run) for run in group if run.n_points}
+    counts = Counter(split for splits in having.values() for split in splits)
+    common = [split for split, n in counts.items() if n > _MOST * len(having)]
+    for run_id, splits in having.items():
+        for split in common:
+            if split not in splits:
+                message = f"there is no split {split!r}, which {counts[split]} other runs have"
+                yield _found(group[run_id], "missing-split", message, Severity.WARNING)
+
+
+def _same_seeds(group: RunGroup) -> Iterator[Finding]:
+    hpms = group.hpm_group
+    if hpms.seed is None:
+        return
+    seeds = hpms.values(hpms.seed)
+    for _, positions in hpms.members(hpms.important):
+        first: dict[object, str] = {}
+        for position in positions.tolist():
+            seed, run = seeds[position], group[position]
+            if seed is MISSING:
+                continue
+            other = first.setdefault(canonical(seed), run.id)
+            if other != run.id:
+                message = f"same configuration and seed ({seed}) as run {other!r}"
+                hint = "both are counted; leave one out if it is a copy"
+                yield _found(run, "duplicate-seed", message, Severity.WARNING, hint=hint)
