@@ -37,7 +37,8 @@ def test_numbers_in_names_sort_as_numbers(numbers: list[int]) -> None:
 def test_any_names_can_be_ordered(texts: list[str]) -> None:
     """Whatever characters names hold, also digits of other scripts, they have one order."""
     ordered = sorted(texts, key=natural_order)
-    assert sorted(ordered[::-1], key=natural_order) == ordered
+    backwards = ordered[::-1]
+    assert sorted(backwards, key=natural_order) == ordered
 
 
 def test_files_come_in_natural_order(tmp_path: Path) -> None:
