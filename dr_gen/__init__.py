@@ -14,7 +14,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dr_gen import testing as testing
     from dr_gen.analysis.comparison import compare as compare
     from dr_gen.analysis.seeds import summarize as summarize
     from dr_gen.config import AnalysisConfig as AnalysisConfig

@@ -13,6 +13,7 @@ __all__ = ["REDUCTIONS", "MetricAddress", "Reduction"]
 REDUCTIONS = ("best", "last", "first", "min", "max", "mean", "median")
 _ALLOWED = "best, last, first, min, max, mean, median, mean:5 (last five), epoch=17 (at a point)"
 _AT_X = re.compile(r"(?P<x>[^=]+)=(?P<value>[-+0-9.eE]+)")
+_CUTOFF = re.compile(r"\[?\.?[0-9].*")
 _TAIL = re.compile(r"(?P<kind>mean|median|min|max|best):(?P<count>[0-9]+)")
 
 
@@ -72,7 +73,7 @@ class MetricAddress:
     split : str or None
         ``None`` when only a metric was named: the one split that has it is meant.
     metric : str
-        May itself hold slashes.
+        May itself hold slashes, and an ``@`` before a number, as in ``recall@10``.
     reduction : Reduction or None
         ``None`` for the whole curve.
 
@@ -82,6 +83,8 @@ class MetricAddress:
     MetricAddress(split='val', metric='acc1', reduction=Reduction(kind='best', ...))
     >>> str(MetricAddress.parse("val/acc1@epoch=17"))
     'val/acc1@epoch=17'
+    >>> MetricAddress.parse("val/recall@10@best").metric
+    'recall@10'
     """
 
     split: str | None
@@ -101,8 +104,9 @@ class MetricAddress:
             address = text
         else:
             path, at, reduction = text.strip().rpartition("@")
-            if not at:
-                path, reduction = text.strip(), ""
+            # No reduction begins with a number, but names do: acc@1, mAP@0.5, mAP@[.5:.95].
+            if not at or _CUTOFF.fullmatch(reduction):
+                path, at = text.strip(), ""
             split, slash, metric = path.partition("/")
             name = metric if slash else split
             if not name or (slash and not split):

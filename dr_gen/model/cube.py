@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.address import MetricAddress
-from dr_gen.model.curve import DEFAULT_X, MetricCurve, Repeats
-from dr_gen.model.curve_table import CurveTable, ranges
+from dr_gen.model.axis import axis_ranks, pick_axes
+from dr_gen.model.curve import MetricCurve, Repeats
+from dr_gen.model.curve_table import POOL_TEXT, CurveTable, ranges
 from dr_gen.model.direction import direction_of
 from dr_gen.stats.reductions import reduce_ragged
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from dr_gen.model.group import RunGroup
 
-__all__ = ["addresses", "curves", "values"]
+__all__ = ["curves", "pairs", "values"]
 
 
 @attrs.frozen(eq=False)
@@ -46,22 +48,40 @@ class _Selected:
     def clean(self) -> bool:
         return bool(self.table.axis_clean[self.axes].all())
 
+    def only(self, mask: NDArray[np.bool_]) -> _Selected:
+        """Some of the curves."""
+        kept = (self.curves[mask], self.axes[mask], self.position[mask])
+        return _Selected(self.table, *kept, self.x_name)
+
     def points(self, repeats: Repeats) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[Any]]:
         """x, value and size of each curve, behind one another, in the order of x."""
         if not self.clean:
-            pairs = list(zip(self.curves.tolist(), self.axes.tolist(), strict=True))
-            views = [MetricCurve(self.table, curve, axis, repeats) for curve, axis in pairs]
-            both = [(view.xs, view.values) for view in views]
-            xs = _joined([x for x, _ in both])
-            return xs, np.concatenate([v for _, v in both]), np.array([len(x) for x, _ in both])
-        sizes = self.table.size[self.curves]
-        found = self.table.values[ranges(self.table.start[self.curves], sizes)]
+            points = self._resolved(repeats)
+            sizes = np.array([len(x) for x, _ in points])
+            return _joined([x for x, _ in points]), np.concatenate([v for _, v in points]), sizes
+        found, sizes = self._rows()
         pools = np.unique(self.table.axis_pool[self.axes])
         if len(pools) == 1:
             index = ranges(self.table.axis_start[self.axes], sizes)
             return self.table.pools[int(pools[0])][index], found, sizes
         xs = _joined([self.table.axis_values(axis) for axis in self.axes.tolist()])
         return xs, found, sizes
+
+    def ordered(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Value and size of each curve, in the order of x."""
+        if self.clean:
+            return self._rows()
+        points = self._resolved("last")
+        return np.concatenate([v for _, v in points]), np.array([len(v) for _, v in points])
+
+    def _rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        sizes = self.table.size[self.curves]
+        return self.table.values[ranges(self.table.start[self.curves], sizes)], sizes
+
+    def _resolved(self, repeats: Repeats) -> list[tuple[NDArray[Any], NDArray[np.float64]]]:
+        both = zip(self.curves.tolist(), self.axes.tolist(), strict=True)
+        views = (MetricCurve(self.table, curve, axis, repeats) for curve, axis in both)
+        return [(view.xs, view.values) for view in views]
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
@@ -72,20 +92,26 @@ def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(parts)
 
 
-def addresses(table: CurveTable, runs: NDArray[np.intp]) -> tuple[str, ...]:
-    """Every ``split/metric`` that one of `runs` has, by split and metric."""
+def pairs(table: CurveTable, runs: NDArray[np.intp]) -> list[tuple[str, str]]:
+    """Every split and metric that one of `runs` has, in the order of the columns."""
     mine = np.isin(table.run, runs)
-    pairs = np.unique(np.column_stack([table.split[mine], table.metric[mine]]), axis=0)
-    return tuple(f"{table.splits[s]}/{table.metrics[m]}" for s, m in pairs.tolist())
+    codes = np.unique(np.column_stack([table.split[mine], table.metric[mine]]), axis=0)
+    return [(table.splits[s], table.metrics[m]) for s, m in codes.tolist()]
 
 
-def _select(group: RunGroup, address: MetricAddress, x: str | None) -> _Selected:
+def _held(group: RunGroup, address: MetricAddress) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The curves of a metric that runs of the group have, and the place of each run."""
     table = group.table.curves
     where = table.curves_at(str(address.split), address.metric)
     position = np.full(len(group.table.records), -1, np.intp)
     position[group.indices] = np.arange(len(group))
     held = position[table.run[where]]
-    chosen = np.flatnonzero(held >= 0) + where.start
+    return np.flatnonzero(held >= 0) + where.start, held[held >= 0]
+
+
+def _select(group: RunGroup, address: MetricAddress, x: str | None) -> _Selected:
+    table = group.table.curves
+    chosen, position = _held(group, address)
     x_name = _common_axis(table, chosen) if x is None else x
     axis_of_block = np.full(len(table.block_size), -1, np.intp)
     if x_name in table.x_names:
@@ -96,7 +122,7 @@ def _select(group: RunGroup, address: MetricAddress, x: str | None) -> _Selected
     if not has.any():
         known = tuple(dict.fromkeys(name for name, _, _ in _axes(table, chosen)))
         raise UnknownKeyError("x-axis", x_name, known, str(address))
-    return _Selected(table, chosen[has], axes[has], held[held >= 0][has], x_name)
+    return _Selected(table, chosen[has], axes[has], position[has], x_name)
 
 
 def _axes(table: CurveTable, curves: NDArray[np.intp]) -> list[tuple[str, bool, bool]]:
@@ -109,7 +135,6 @@ def _axes(table: CurveTable, curves: NDArray[np.intp]) -> list[tuple[str, bool, 
 
 def _common_axis(table: CurveTable, curves: NDArray[np.intp]) -> str:
     """The axis that suits most curves: increasing, logged, in the order of `DEFAULT_X`."""
-    rank = {name: i for i, name in enumerate(DEFAULT_X)}
     votes: dict[str, list[int]] = {}
     for name, clean, inferred in _axes(table, curves):
         tally = votes.setdefault(name, [0, 0, 0])
@@ -117,8 +142,10 @@ def _common_axis(table: CurveTable, curves: NDArray[np.intp]) -> str:
         tally[1] += 1
         tally[2] += not inferred
     order = {
-        name: (name == "time", -clean, -count, -logged, rank.get(name, len(rank)))
-        for name, (clean, count, logged) in votes.items()
+        name: (name == "time", -clean, -count, -logged, rank)
+        for (name, (clean, count, logged)), rank in zip(
+            votes.items(), axis_ranks(tuple(votes)), strict=True
+        )
     }
     return min(votes, key=lambda name: order[name])
 
@@ -139,11 +166,11 @@ def curves(
     grid, column = np.unique(xs, return_inverse=True)
     dense = np.full((len(group), len(grid)), np.nan)
     dense[np.repeat(selected.position, sizes), column] = points
-    coords = {**_coords(group, selected.x_name), selected.x_name: grid}
+    # The other dimension is called run already.
+    x_dim = "x.run" if selected.x_name == "run" else selected.x_name
+    coords = {**_coords(group, x_dim), x_dim: grid}
     attributes = {"split": str(address.split), "metric": address.metric}
-    return xr.DataArray(
-        dense, coords, ("run", selected.x_name), name=str(address), attrs=attributes
-    )
+    return xr.DataArray(dense, coords, ("run", x_dim), name=str(address), attrs=attributes)
 
 
 def values(group: RunGroup, address: MetricAddress, x: str | None) -> NDArray[np.float64]:
@@ -153,12 +180,17 @@ def values(group: RunGroup, address: MetricAddress, x: str | None) -> NDArray[np
     out = np.full(len(group), np.nan)
     if how.kind == "at":
         selected = _select(group, address, how.x_name)
-        xs, points, sizes = selected.points("last")
-        hit = np.flatnonzero(xs == how.x) if xs.dtype != object else np.empty(0, np.intp)
-        out[np.repeat(selected.position, sizes)[hit]] = points[hit]
+        # No number is a text, and beside texts the numbers would become such.
+        numeric = selected.table.axis_pool[selected.axes] != POOL_TEXT
+        if numeric.any():
+            selected = selected.only(numeric)
+            xs, points, sizes = selected.points("last")
+            hit = np.flatnonzero(xs == how.x)
+            out[np.repeat(selected.position, sizes)[hit]] = points[hit]
         return out
-    selected = _select(group, address, x)
-    _, points, sizes = selected.points("last")
+    # Each run on its own usual axis: its number must not depend on the runs beside it.
+    selected = _usual(group, address) if x is None else _select(group, address, x)
+    points, sizes = selected.ordered()
     kind = how.kind
     if kind == "best":
         kind = direction_of(address.curve, group.directions)
@@ -167,7 +199,15 @@ def values(group: RunGroup, address: MetricAddress, x: str | None) -> NDArray[np
     return out
 
 
+def _usual(group: RunGroup, address: MetricAddress) -> _Selected:
+    table = group.table.curves
+    chosen, position = _held(group, address)
+    return _Selected(table, chosen, pick_axes(table, table.block[chosen]), position, "")
+
+
 def _coords(group: RunGroup, x_name: str) -> dict[str, Any]:
+    import xarray as xr
+
     hpms = group.hpm_group
     coords: dict[str, Any] = {"run": list(group.ids)}
     columns = {key: hpms.values(key) for key in hpms.important}
@@ -175,19 +215,19 @@ def _coords(group: RunGroup, x_name: str) -> dict[str, Any]:
         columns["seed"] = hpms.values(hpms.seed)
     for key, column in columns.items():
         name = f"hpm.{key}" if key in ("run", x_name) else key
-        coords[name] = ("run", _coordinate(column))
+        # Without the fast path xarray would have pandas guess a type, and lose the nulls.
+        coords[name] = xr.Variable(("run",), _coordinate(column), fastpath=True)
     return coords
 
 
 def _coordinate(column: list[Any]) -> NDArray[Any]:
     kinds = {type(value) for value in column}
-    if kinds <= {int} or kinds <= {int, float}:
-        try:
-            return np.array(column)
-        except OverflowError:
-            pass
-    if kinds == {str} or kinds == {bool}:
-        return np.array(column)
+    if kinds <= {int, float} or kinds in ({str}, {bool}):
+        with contextlib.suppress(OverflowError):
+            array = np.array(column)
+            # numpy makes floats of large integers, and shortens text that ends in NUL.
+            if float in kinds or array.tolist() == column:
+                return array
     out = np.empty(len(column), object)
     for i, value in enumerate(column):
         out[i] = value

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.address import Reduction
-from dr_gen.model.curve_builder import CurveBuilder
+from dr_gen.model.axis import DEFAULT_X, pick_axis
+from dr_gen.model.curve_builder import CurveBuilder, as_x
 from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.direction import Direction, direction_of
 from dr_gen.stats.reductions import reduce_ragged
@@ -26,9 +27,6 @@ __all__ = ["DEFAULT_X", "REPEATS", "MetricCurve", "MetricCurves", "Repeats", "pi
 Repeats = Literal["last", "first", "mean", "all"]
 REPEATS: tuple[Repeats, ...] = ("last", "first", "mean", "all")
 """What to do with several values at one x: keep the last or the first, average, keep all."""
-
-DEFAULT_X = ("epoch", "step", "global_step", "iteration", "iter", "batch", "samples", "tokens")
-"""The axis a curve runs over when none is named, in order of preference."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -203,8 +201,10 @@ class MetricCurve:
             If x is text, or `repeats` is ``"all"`` and x repeats.
         """
         own_xs, values = self._numeric()
-        at = np.asarray(xs, np.float64)
-        return self._replaced(np.asarray(xs), resample(own_xs, values, at))
+        at = as_x(xs, self.x_name)
+        if at.dtype == object:
+            raise UsageError(f"x-axis {self.x_name!r} holds numbers; resample at numbers")
+        return self._replaced(at, resample(own_xs, values, at.astype(np.float64)))
 
     def smooth(self, scale: float) -> MetricCurve:
         """Exponential moving average over a distance `scale` in x.
@@ -330,22 +330,6 @@ class MetricCurves(Mapping[str, MetricCurve]):
         return (MetricCurves, (table, curve, repeats))
 
 
-def pick_axis(table: CurveTable, block: int) -> int:
-    """The axis of a block that a reader of the curve expects.
-
-    The first of `DEFAULT_X` whose x strictly increases; counted x comes after logged x, and
-    an axis of repeated or missing x after both. Wall time and unknown counters come last.
-    """
-    rank = {name: i for i, name in enumerate(DEFAULT_X)}
-
-    def order(axis: int) -> tuple[bool, bool, bool, int]:
-        name = table.x_names[table.axis_x[axis]]
-        messy = not table.axis_clean[axis]
-        return (name == "time", messy, bool(table.axis_inferred[axis]), rank.get(name, len(rank)))
-
-    return min(table.axes_of_block(block), key=order)
-
-
 def resolve(
     xs: NDArray[Any], values: NDArray[np.float64], repeats: Repeats
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -376,7 +360,9 @@ def resolve(
         return xs[first], values[first]
     if repeats == "mean":
         counts = np.diff(np.append(first, len(xs)))
-        return xs[first], np.add.reduceat(values, first) / counts
+        # Both infinities at one x have no mean: NaN, and no warning about it.
+        with np.errstate(invalid="ignore", over="ignore"):
+            return xs[first], np.add.reduceat(values / np.repeat(counts, counts), first)
     last = np.append(first[1:], len(xs)) - 1
     return xs[last], values[last]
 

@@ -15,6 +15,7 @@ from dr_gen.model.curve_table import POOL_FLOAT, POOL_INT, POOL_TEXT, CurveTable
 __all__ = ["CurveBuilder", "as_values", "as_x"]
 
 _LARGEST = 2**63
+_NUMBER = int | float | np.integer | np.floating
 
 
 def as_values(values: ArrayLike, what: str = "values") -> NDArray[np.float64]:
@@ -27,7 +28,7 @@ def as_values(values: ArrayLike, what: str = "values") -> NDArray[np.float64]:
     """
     try:
         array = np.array(values, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{what} are not numbers: {error}") from None
     if array.ndim != 1:
         raise UsageError(f"{what} have {array.ndim} dimensions; expected one")
@@ -37,12 +38,17 @@ def as_values(values: ArrayLike, what: str = "values") -> NDArray[np.float64]:
 def as_x(xs: ArrayLike, name: str = "x") -> NDArray[Any]:
     """`xs` as an int64, float64 or object (text) array of its own, one-dimensional.
 
+    None is a missing x, like NaN. Integers beyond 64 bits become floats.
+
     Raises
     ------
     UsageError
         If they are neither numbers nor text, or not one-dimensional.
     """
-    array = np.asarray(xs)
+    try:
+        array = np.asarray(xs)
+    except ValueError as error:
+        raise UsageError(f"x-axis {name!r}: {error}") from None
     if array.ndim != 1:
         raise UsageError(f"x-axis {name!r} has {array.ndim} dimensions; expected one")
     if array.dtype.kind in "bi" or (array.dtype.kind == "u" and array.max(initial=0) < _LARGEST):
@@ -52,11 +58,15 @@ def as_x(xs: ArrayLike, name: str = "x") -> NDArray[Any]:
     if array.size == 0:
         return np.empty(0, np.float64)
     items = array.tolist()
-    if array.dtype.kind in "UT" or all(isinstance(item, str) for item in items):
-        return np.array([str(item) for item in items], object)
-    kind = type(items[0]).__name__
+    if array.dtype.kind == "O" and all(item is None or isinstance(item, _NUMBER) for item in items):
+        return as_values(items, f"values of x-axis {name!r}")
+    # From a list, text and numbers together would silently become text.
+    given = items if isinstance(xs, np.ndarray) else list(xs)  # type: ignore[arg-type]
+    odd = [type(item).__name__ for item in given if not isinstance(item, str)]
+    if not odd:
+        return np.array(given, object)
     raise UsageError(
-        f"x-axis {name!r} holds {kind} values; expected numbers or text "
+        f"x-axis {name!r} holds {odd[0]} values; expected numbers or text "
         "(give dates as seconds, anything else as text)"
     )
 

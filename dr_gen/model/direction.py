@@ -11,7 +11,7 @@ __all__ = ["Direction", "direction_of"]
 Direction = Literal["min", "max"]
 
 _ERRORS = """bpb bpc bpd brier cer crossentropy der divergence ece entropy epe eqodds err errors
-    fde fid fvd gap kid kl ler lpips mae mape mase mer mpjpe mse nll nmse per perplexity ppl
+    fde fid fvd gap kid kl ler lpips mae mape mase mer mpjpe mse nll nmse perplexity ppl
     regret rmse rmsle smape ter wer"""
 _LESS_IS_BETTER = frozenset(_ERRORS.split())
 _MORE_IS_BETTER = frozenset({"improvement", "reduction"})
@@ -47,4 +47,10 @@ def direction_of(metric: str, overrides: Mapping[str, Direction] | None = None) 
         or word.startswith("loss")
         for word in words
     )
+    # The phone error rate is a name by itself; elsewhere `per` is a word: per_class_acc.
+    lossy = lossy or words[-1:] == ["per"]
+    tail = [word.casefold() for word in _WORDS.findall(metric.rpartition("/")[2])]
+    # neg_log_likelihood, and the negated errors of scikit-learn: neg_mean_squared_error.
+    if tail and tail[0] in ("neg", "negative"):
+        lossy = not lossy
     return "min" if lossy else "max"

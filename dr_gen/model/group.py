@@ -21,7 +21,7 @@ from dr_gen.model.labels import Labels
 from dr_gen.model.noise import NOISE_KEYS
 from dr_gen.model.run import RunData, find_address
 from dr_gen.model.run_table import RunTable, Status
-from dr_gen.model.selection import matches, meant
+from dr_gen.model.selection import matches, meant, plain
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -159,9 +159,10 @@ class RunGroup(Sequence[RunData]):
             array = array.astype(np.intp)
         if array.dtype == np.bool_ and array.shape != (len(self),):
             raise UsageError(f"a mask of shape {array.shape} does not fit {len(self)} runs")
-        if array.dtype.kind not in "bi" or array.ndim != 1:
+        if array.dtype.kind not in "biu" or array.ndim != 1:
             raise UsageError(f"runs are picked by position, id, slice or mask, not by {key!r}")
-        if array.dtype.kind == "i" and len(np.unique(array % max(len(self), 1))) < len(array):
+        chosen = np.arange(len(self))[array]
+        if len(np.unique(chosen)) < len(chosen):
             raise UsageError("a position is named twice; a group has each run once")
         return array
 
@@ -219,11 +220,11 @@ class RunGroup(Sequence[RunData]):
         keep = np.ones(len(self), bool)
         for criterion in (*criteria, *by_key.items()):
             if callable(criterion):
-                keep &= [bool(criterion(run)) for run in self]
+                keep &= np.array([bool(criterion(run)) for run in self], bool)
                 continue
             key, wanted = criterion
-            values, wanted = self._column(key, wanted)
-            keep &= [matches(value, wanted) for value in values]
+            values, wanted = self._column(key, plain(wanted))
+            keep &= np.array([matches(value, wanted) for value in values], bool)
         return self[keep]
 
     def _column(self, key: str, wanted: Any) -> tuple[list[Any], Any]:
@@ -240,7 +241,11 @@ class RunGroup(Sequence[RunData]):
     @functools.cached_property
     def metrics(self) -> tuple[str, ...]:
         """Every ``split/metric`` that a run of the group has."""
-        return cube.addresses(self.table.curves, self.indices)
+        return tuple(map("/".join, self._pairs))
+
+    @functools.cached_property
+    def _pairs(self) -> list[tuple[str, str]]:
+        return cube.pairs(self.table.curves, self.indices)
 
     def address(self, address: str | MetricAddress, default: str | None = None) -> MetricAddress:
         """An address with its split found.
@@ -252,9 +257,7 @@ class RunGroup(Sequence[RunData]):
         AmbiguousNameError
             If no split is named and several have the metric.
         """
-        parsed = MetricAddress.parse(address, default)
-        split, metric = find_address(parsed, self.metrics)
-        return attrs.evolve(parsed, split=split, metric=metric)
+        return find_address(address, self._pairs, default=default)
 
     def curves(
         self, address: str | MetricAddress, x: str | None = None, repeats: Repeats = "last"

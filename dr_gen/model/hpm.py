@@ -7,6 +7,7 @@ import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any, Final
 
 import attrs
@@ -137,9 +138,11 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _plain_flat(values: Mapping[Any, Any]) -> dict[str, Any]:
+def _plain_flat(values: Mapping[Any, Any]) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping):
+        raise UsageError(f"hyperparameters are a mapping, not a {type(values).__name__}")
     flat = flatten(values)
-    return {key: plain_value(value, key) for key, value in flat.items()}
+    return MappingProxyType({key: plain_value(value, key) for key, value in flat.items()})
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -200,6 +203,9 @@ class Hpm(Mapping[str, Any]):
 
     def __hash__(self) -> int:
         return hash(self.canonical())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Hpm, (dict(self.values_by_key),))
 
     def __str__(self) -> str:
         return " ".join(f"{k}={format_value(self.values_by_key[k])}" for k in sorted(self))

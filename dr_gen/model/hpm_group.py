@@ -141,7 +141,14 @@ class HpmGroup:
         return key
 
     def members(self, keys: Sequence[str]) -> list[tuple[Hpm, NDArray[np.intp]]]:
-        """Combinations of `keys` in order of their values, with positions in the group."""
+        """Combinations of `keys` in order of their values, with positions in the group.
+
+        Raises
+        ------
+        UnknownKeyError
+            If no run has such a key.
+        """
+        keys = [self.real_key(key) for key in keys]
         grouped: dict[tuple[int, ...], list[int]] = {}
         for position, code in enumerate(self.table.group_codes(keys, self.indices)):
             grouped.setdefault(code, []).append(position)

@@ -67,6 +67,8 @@ class HpmTable:
         cells: dict[str, list[tuple[int, int]]] = {}
         for index, row in enumerate(rows):
             for key, value in row.items():
+                if value is MISSING:
+                    continue  # to lack a key is no value, and has no category
                 seen, values = columns.setdefault(key, ({}, []))
                 code = seen.setdefault(_exact(value), len(values))
                 if code == len(values):

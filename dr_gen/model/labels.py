@@ -84,6 +84,8 @@ class Labels:
         if given:
             return given[0]
         hits = [key for key in known if folded in (key.casefold(), self.key(key).casefold())]
+        # A key keeps its last part as a name when it is given another to show.
+        hits = hits or [key for key in known if folded == key.rsplit(".", 1)[-1].casefold()]
         return hits[0] if len(hits) == 1 else None
 
     def real_value(self, key: str, shown: Any, known: Sequence[Any]) -> Any:

@@ -49,12 +49,14 @@ def is_noise(key: str, patterns: Iterable[str] = NOISE_KEYS) -> bool:
 
 
 def seed_key(keys: Iterable[str]) -> str | None:
-    """The key that holds a run's seed: the one with the fewest dotted parts.
+    """The key that holds a run's seed: fewest dotted parts, then in the order of `SEED_KEYS`.
 
     Examples
     --------
     >>> seed_key(["data.seed", "optim.lr", "seed"])
     'seed'
     """
-    found = [key for key in keys if key.rsplit(".", 1)[-1].casefold() in SEED_KEYS]
-    return min(found, key=lambda key: (key.count("."), key)) if found else None
+    tails = {key: key.rsplit(".", 1)[-1].casefold() for key in keys}
+    found = [key for key, tail in tails.items() if tail in SEED_KEYS]
+    order = {key: (key.count("."), SEED_KEYS.index(tails[key]), key) for key in found}
+    return min(found, key=lambda key: order[key]) if found else None

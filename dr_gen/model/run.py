@@ -10,9 +10,9 @@ import attrs
 import numpy as np
 
 from dr_gen.errors import AmbiguousNameError, UnknownKeyError, UsageError
-from dr_gen.model.address import MetricAddress
+from dr_gen.model.address import MetricAddress, Reduction
 from dr_gen.model.curve import MetricCurve, MetricCurves, Repeats
-from dr_gen.model.curve_builder import CurveBuilder
+from dr_gen.model.curve_builder import CurveBuilder, as_values
 from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.finding import Finding
 from dr_gen.model.hpm import Hpm
@@ -116,12 +116,15 @@ class RunData(Mapping[str, SplitMetrics]):
         UsageError
             If an entry is unknown or does not fit.
         """
+        if not isinstance(data, Mapping):
+            raise UsageError(f"a run is made from a mapping, not from a {type(data).__name__}")
         rest = dict(data)
         hpms, curves = rest.pop("hpms", {}), rest.pop("curves", {})
         known = {field.name for field in attrs.fields(RunRecord)}
         if "id" not in rest or not rest.keys() <= known:
-            odd = ", ".join(sorted(rest.keys() - known)) or "no id"
-            raise UsageError(f"a run needs an id, and may have hpms, curves, {known}; found {odd}")
+            odd = ", ".join(sorted(map(str, rest.keys() - known))) or "no id"
+            may = ", ".join(["hpms", "curves", *sorted(known - {"id"})])
+            raise UsageError(f"a run needs an id, and may have {may}; found {odd}")
         return cls.build(hpms=hpms, curves=_curves_from(curves), **rest)
 
     @property
@@ -203,7 +206,11 @@ class RunData(Mapping[str, SplitMetrics]):
     @property
     def metrics(self) -> tuple[str, ...]:
         """Every curve as ``split/metric``."""
-        return tuple(f"{split}/{metric}" for split in self for metric in self[split])
+        return tuple(map("/".join, self._pairs))
+
+    @property
+    def _pairs(self) -> list[tuple[str, str]]:
+        return [(split, metric) for split in self for metric in self[split]]
 
     def curve(
         self, address: str | MetricAddress, x: str | None = None, repeats: Repeats = "last"
@@ -228,12 +235,17 @@ class RunData(Mapping[str, SplitMetrics]):
         UsageError
             If the address names a reduction: that is a number, see `value`.
         """
-        wanted = MetricAddress.parse(address)
+        wanted = self._found(address)
         if wanted.reduction is not None:
             raise UsageError(f"{wanted} is one number, not a curve; use value() for it")
-        split, metric = find_address(wanted, self.metrics, f"run {self.id!r}")
-        found = attrs.evolve(self[split][metric], repeats=repeats)
-        return found.default if x is None else found[x]
+        return self._curve(wanted, x, repeats)
+
+    def _found(self, address: str | MetricAddress, default: str | None = None) -> MetricAddress:
+        return find_address(address, self._pairs, f"run {self.id!r}", default)
+
+    def _curve(self, address: MetricAddress, x: str | None, repeats: Repeats) -> MetricCurve:
+        curves = attrs.evolve(self[str(address.split)][address.metric], repeats=repeats)
+        return curves.default if x is None else curves[x]
 
     def value(self, address: str | MetricAddress, x: str | None = None) -> float:
         """One number, such as ``val/acc1@best``; without a reduction the last value.
@@ -243,9 +255,9 @@ class RunData(Mapping[str, SplitMetrics]):
         UnknownKeyError
             If the run has no such metric.
         """
-        wanted = MetricAddress.parse(address, default="last")
+        wanted = self._found(address, default="last")
         assert wanted.reduction is not None
-        return self.curve(attrs.evolve(wanted, reduction=None), x).reduce(wanted.reduction)
+        return self._curve(wanted, x, "last").reduce(wanted.reduction)
 
     def curves(self) -> list[MetricCurve]:
         """Every curve of the run, each on its usual axis."""
@@ -266,15 +278,15 @@ class RunData(Mapping[str, SplitMetrics]):
         if not isinstance(other, RunData):
             return NotImplemented
         same = self.record == other.record and self.hpms == other.hpms
-        return same and self.metrics == other.metrics and self._rows() == other._rows()
+        # By name: the order of splits and metrics is that of the columns of the group.
+        return same and self._rows() == other._rows()
 
-    def _rows(self) -> list[list[MetricCurve]]:
+    def _rows(self) -> dict[tuple[str, str], dict[str, MetricCurve]]:
         # repeats="all" compares everything logged, not what is left of it.
-        return [
-            list(attrs.evolve(self[split][metric], repeats="all").values())
-            for split in self
-            for metric in self[split]
-        ]
+        return {
+            (split, metric): dict(attrs.evolve(self[split][metric], repeats="all"))
+            for split, metric in self._pairs
+        }
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -288,7 +300,7 @@ class RunData(Mapping[str, SplitMetrics]):
         facts = {"status": self.status, "experiment": self.experiment, "source": self.source}
         facts["reasons"] = "; ".join(self.reasons)
         rows = [*facts.items(), *((k, str(v)) for k, v in self.hpms.items())]
-        rows += [(address, repr(self.curve(address))) for address in self.metrics]
+        rows += [(f"{curve.split}/{curve.metric}", repr(curve)) for curve in self.curves()]
         body = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows)
         return f"<table><caption>run {escape(self.id)}</caption><tbody>{body}</tbody></table>"
 
@@ -297,53 +309,74 @@ class RunData(Mapping[str, SplitMetrics]):
 
 
 def find_address(
-    address: MetricAddress, known: Sequence[str], context: str = ""
-) -> tuple[str, str]:
-    """Split and metric that an address means among `known` addresses.
+    address: str | MetricAddress,
+    known: Sequence[tuple[str, str]],
+    context: str = "",
+    default: str | None = None,
+) -> MetricAddress:
+    """The curve that an address means among `known` pairs of split and metric.
 
     Raises
     ------
     UnknownKeyError
         If none of them is meant.
     AmbiguousNameError
-        If no split was named and several have the metric.
+        If several are, as when no split was named.
+    UsageError
+        If it is no address.
     """
-    if address.split is not None:
-        if address.curve in known:
-            return address.split, address.metric
-        raise UnknownKeyError("metric", address.curve, tuple(known), context)
-    hits = [name for name in known if name.partition("/")[2] == address.metric]
-    if len(hits) > 1:
-        raise AmbiguousNameError("metric", address.metric, tuple(hits))
-    if not hits:
-        raise UnknownKeyError("metric", address.metric, tuple(known), context)
-    split, _, metric = hits[0].partition("/")
-    return split, metric
+    names = {pair: "/".join(pair) for pair in known}
+    # As it stands first, since a name in a log may hold what has a meaning in an address.
+    hits = [pair for pair, name in names.items() if address in (name, pair[1])]
+    reduction = None
+    if len(hits) != 1:
+        parsed = MetricAddress.parse(address)
+        reduction = parsed.reduction
+        named = [pair for pair, name in names.items() if name == parsed.curve]
+        bare = [pair for pair in known if parsed.split is None and pair[1] == parsed.metric]
+        exact = [pair for pair in named if pair == (parsed.split, parsed.metric)]
+        hits = exact or named or bare
+        if not hits:
+            raise UnknownKeyError("metric", parsed.curve, tuple(names.values()), context)
+        if len(hits) > 1:
+            listed = tuple(names[pair] for pair in hits)
+            raise AmbiguousNameError("metric", parsed.curve, listed)
+    if reduction is None and default is not None:
+        reduction = Reduction.parse(default)
+    return MetricAddress(*hits[0], reduction)
 
 
 def _curves_from(curves: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> CurveTable:
     builder = CurveBuilder()
     if isinstance(curves, Mapping):
         entries = [_named(address, entry) for address, entry in curves.items()]
+    elif isinstance(curves, Iterable):
+        entries = [_as_mapping(entry, "a curve in a list") for entry in curves]
     else:
-        entries = [dict(entry) for entry in curves]
+        raise UsageError(f"curves are a mapping or a list, not a {type(curves).__name__}")
     for entry in entries:
-        try:
-            split, metric, values = entry["split"], entry["metric"], entry["values"]
-        except KeyError as error:
-            raise UsageError(f"a curve needs split, metric and values; no {error}") from None
+        missing = [name for name in ("split", "metric", "values") if name not in entry]
+        if missing:
+            raise UsageError(f"a curve needs split, metric and values; no {missing[0]!r}")
+        split, metric = entry["split"], entry["metric"]
+        values = as_values(entry["values"], f"values of {split}/{metric}")
         axes, inferred = entry.get("x"), tuple(entry.get("inferred", ()))
         if axes is None:
-            axes, inferred = {"epoch": range(len(values))}, ("epoch",)
-        axes = {name: list(xs) if isinstance(xs, range) else xs for name, xs in axes.items()}
-        block = builder.add_block(axes, inferred)
+            axes, inferred = {"epoch": np.arange(len(values))}, ("epoch",)
+        block = builder.add_block(_as_mapping(axes, "x"), inferred)
         builder.add_curve(0, split, metric, values, block, entry.get("original_name"))
     return builder.build()
 
 
+def _as_mapping(entry: Any, what: str) -> dict[str, Any]:
+    if not isinstance(entry, Mapping):
+        raise UsageError(f"{what} is a mapping, not a {type(entry).__name__}")
+    return dict(entry)
+
+
 def _named(address: str, entry: Any) -> dict[str, Any]:
-    parsed = MetricAddress.parse(address)
-    if parsed.split is None or parsed.reduction is not None:
+    split, slash, metric = str(address).partition("/")
+    if not (split and slash and metric):
         raise UsageError(f"curve {address!r} is not named split/metric")
     body = dict(entry) if isinstance(entry, Mapping) else {"values": entry}
-    return {"split": parsed.split, "metric": parsed.metric, **body}
+    return {"split": split, "metric": metric, **body}

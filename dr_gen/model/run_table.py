@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dr_gen.errors import UsageError
 from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.finding import Finding
+from dr_gen.model.hpm import canonical
 from dr_gen.model.hpm_table import HpmTable
 
 __all__ = ["RunRecord", "RunTable", "Status"]
@@ -27,6 +28,14 @@ class Status(enum.StrEnum):
     FAILED = "failed"
     DIVERGED = "diverged"
     INCOMPLETE = "incomplete"
+
+
+def _status(status: str) -> Status:
+    try:
+        return Status(status)
+    except ValueError:
+        allowed = ", ".join(Status)
+        raise UsageError(f"no status {status!r}; expected one of {allowed}") from None
 
 
 def _texts(texts: Iterable[str]) -> tuple[str, ...]:
@@ -68,9 +77,10 @@ class RunRecord:
     id: str
     experiment: str = ""
     source: str = ""
-    status: Status = attrs.field(default=Status.COMPLETED, converter=Status)
+    status: Status = attrs.field(default=Status.COMPLETED, converter=_status)
     reasons: tuple[str, ...] = attrs.field(default=(), converter=_texts)
-    metadata: Mapping[str, Any] = attrs.field(factory=dict, converter=_facts)
+    # NaN equals NaN, as in hyperparameters.
+    metadata: Mapping[str, Any] = attrs.field(factory=dict, converter=_facts, eq=canonical)
     findings: tuple[Finding, ...] = attrs.field(default=(), converter=_findings)
     time_parsed: str | None = attrs.field(default=None, eq=False)
 

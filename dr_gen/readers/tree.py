@@ -18,19 +18,20 @@ _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", ".venv", "__pycache__", "no
 _USUAL_NAMES = """events history json_out log log_history logs metrics none output progress result
     results scalars stats summary train trainer_log training training_log"""
 _GENERIC_STEMS = frozenset(_USUAL_NAMES.split())
-_DIGITS = re.compile(r"([0-9]+)")
+_NUMBERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
 
 
-def natural_order(path: str | os.PathLike[str]) -> list[tuple[int, int, str]]:
-    """Sort key that puts ``run_10`` after ``run_9``.
+def natural_order(path: str | os.PathLike[str]) -> list[tuple[int, float, str]]:
+    """Sort key that puts ``run_10`` after ``run_9`` and ``lr0.1`` after ``lr0.01``.
 
     Examples
     --------
-    >>> sorted(["run_10", "run_9", "run_1b"], key=natural_order)
-    ['run_1b', 'run_9', 'run_10']
+    >>> sorted(["run_10", "run_9", "lr0.1-s0", "lr0.01-s1"], key=natural_order)
+    ['lr0.01-s1', 'lr0.1-s0', 'run_9', 'run_10']
     """
-    parts = _DIGITS.split(os.fspath(path))
-    return [(0, int(part), "") if i % 2 else (1, 0, part) for i, part in enumerate(parts)]
+    parts = _NUMBERS.split(os.fspath(path))
+    # The text as well: "1" and "01" are one number but two names.
+    return [(0, float(p), p) if i % 2 else (1, 0.0, p) for i, p in enumerate(parts)]
 
 
 def experiment_name(root: Path) -> str:

@@ -1,0 +1,1 @@
+"""Questions about runs: what each configuration did, which differences are real, what failed."""

@@ -1,0 +1,225 @@
+"""Hyperparameters in the files of other people: flat keys, and the settings files beside a log."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from dr_gen.errors import UsageError
+from dr_gen.model.finding import Finding, Severity
+from dr_gen.model.hpm import canonical, plain_value
+
+__all__ = [
+    "CONFIG_KEYS",
+    "SIDECARS",
+    "Settings",
+    "differing",
+    "flat_config",
+    "named",
+    "read_sidecars",
+]
+
+CONFIG_KEYS: Final = (
+    "config",
+    "cfg",
+    "params",
+    "hparams",
+    "hyperparameters",
+    "hyperparams",
+    "args",
+)
+"""Keys of a line that hold the configuration of the run, as a dict."""
+
+_STEMS: Final = ("config", "args", "hparams", "params")
+SIDECARS: Final = (
+    *(f"{stem}{suffix}" for stem in _STEMS for suffix in (".json", ".yaml", ".yml")),
+    ".hydra/config.yaml",
+)
+"""Files beside a log that are read for its hyperparameters; earlier ones win."""
+
+_YAML_FLOAT: Final = re.compile(
+    r"""[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+
+    |\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$""",
+    re.VERBOSE,
+)
+
+
+@attrs.frozen
+class Settings:
+    """Hyperparameters found for a run.
+
+    Attributes
+    ----------
+    hpms : mapping
+        Dotted key to value.
+    findings : tuple of Finding
+    """
+
+    hpms: Mapping[str, Any] = attrs.field(factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+def flat_config(config: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A nested configuration under dotted keys, and what is wrong with it in words.
+
+    A key that is there twice, dotted and nested, keeps its first value. What no configuration
+    holds becomes text.
+
+    Examples
+    --------
+    >>> flat_config({"optim": {"lr": 0.1}, "optim.lr": 0.2})
+    ({'optim.lr': 0.1}, ["key 'optim.lr' is there twice, dotted and nested; the first counts"])
+    """
+    flat: dict[str, Any] = {}
+    problems: list[str] = []
+    waiting: list[tuple[str, int, Iterator[tuple[Any, Any]]]]
+    waiting = [("", id(config), iter(config.items()))]
+    while waiting:
+        prefix, _, items = waiting[-1]
+        for name, value in items:
+            key = f"{prefix}{name}"
+            # YAML can name a mapping inside itself.
+            inside_itself = any(id(value) == outer for _, outer, _ in waiting)
+            if isinstance(value, Mapping) and value and not inside_itself:
+                waiting.append((f"{key}.", id(value), iter(value.items())))
+                break
+            if key in flat:
+                problems.append(f"key {key!r} is there twice, dotted and nested; the first counts")
+                continue
+            try:
+                flat[key] = plain_value(value, key)
+            except (UsageError, RecursionError):
+                flat[key] = f"<{type(value).__name__}>"
+                problems.append(f"key {key!r} holds a {type(value).__name__} that is no plain data")
+        else:
+            waiting.pop()
+    return flat, problems
+
+
+def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Keys with different values in two flat configurations, in the order of the first."""
+    keys = dict.fromkeys((*a, *b))
+    return [k for k in keys if k not in a or k not in b or canonical(a[k]) != canonical(b[k])]
+
+
+def named(keys: Sequence[str], limit: int = 5) -> str:
+    """Keys for a message, shortened."""
+    more = f", … {len(keys) - limit} more" if len(keys) > limit else ""
+    return ", ".join(keys[:limit]) + more
+
+
+# ------------------------------------------------------------------ files beside a log
+
+
+def read_sidecars(path: Path, run: str) -> Settings:
+    """Hyperparameters from the settings files beside a log; of two files the earlier wins."""
+    hpms: dict[str, Any] = {}
+    findings: list[Finding] = []
+    for name in SIDECARS:
+        file = path.parent / name
+        try:
+            if file == path or not file.is_file():
+                continue
+            content = file.read_bytes()
+        except OSError as error:
+            message = f"the settings file cannot be read: {error.strerror or error}"
+            findings.append(_sidecar_finding(file, run, message))
+            continue
+        found, problems = _parsed(file, run, content)
+        findings += problems
+        common = {key: found[key] for key in found if key in hpms}
+        if clash := [key for key in differing(common, hpms) if key in common]:
+            message = f"other values than in an earlier settings file for {named(clash)}"
+            hint = f"the earlier file counts ({', '.join(SIDECARS)})"
+            findings.append(_sidecar_finding(file, run, message, hint=hint, code="config-conflict"))
+        hpms = {**found, **hpms}
+    return Settings(hpms, tuple(findings))
+
+
+def _parsed(file: Path, run: str, content: bytes) -> tuple[dict[str, Any], list[Finding]]:
+    parse = _parse_json if file.suffix == ".json" else _parse_yaml
+    try:
+        data, problem, line = parse(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        data, problem, line = None, f"not UTF-8: {error.reason}", None
+    except (RecursionError, ValueError) as error:
+        data, problem, line = None, f"not readable: {error}", None
+    if problem:
+        return {}, [_sidecar_finding(file, run, problem, line)]
+    if data is None:
+        return {}, []
+    if not isinstance(data, dict):
+        message = f"holds a {type(data).__name__}; expected names with values"
+        return {}, [_sidecar_finding(file, run, message)]
+    flat, problems = flat_config(_unwrapped(data))
+    return flat, [_sidecar_finding(file, run, text) for text in problems]
+
+
+_Parsed = tuple[Any, str, int | None]
+"""Content of a settings file, and what is wrong with it in which line."""
+
+
+def _parse_json(text: str) -> _Parsed:
+    try:
+        return json.loads(text), "", None
+    except json.JSONDecodeError as error:
+        return None, f"not JSON: {error.msg}, column {error.colno}", error.lineno
+
+
+def _parse_yaml(text: str) -> _Parsed:
+    import yaml
+
+    try:
+        return yaml.load(text, _yaml_loader()), "", None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else None
+        return None, f"not YAML: {error.problem or error.context}", line
+    except yaml.YAMLError as error:
+        return None, f"not YAML: {str(error).splitlines()[0]}", None
+
+
+def _unwrapped(data: dict[Any, Any]) -> dict[Any, Any]:
+    """A configuration as Weights & Biases writes it, ``{key: {desc, value}}``, without that."""
+    body = {k: v for k, v in data.items() if k not in ("_wandb", "wandb_version")}
+    wrapped = body and all(
+        isinstance(v, dict) and "value" in v and v.keys() <= {"value", "desc"}
+        for v in body.values()
+    )
+    return {key: v["value"] for key, v in body.items()} if wrapped else data
+
+
+def _sidecar_finding(
+    file: Path,
+    run: str,
+    message: str,
+    line: int | None = None,
+    *,
+    hint: str = "hyperparameters in it are missing from the run",
+    code: str = "bad-sidecar",
+) -> Finding:
+    return Finding(code, message, Severity.WARNING, str(file), line, run, hint)
+
+
+def _yaml_loader() -> Any:
+    """A safe loader that reads 1e-4 as a number and objects of Python as what they hold."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return loader.construct_mapping(node, deep=True)
+        if isinstance(node, yaml.SequenceNode):
+            return loader.construct_sequence(node, deep=True)
+        return loader.construct_scalar(node)  # type: ignore[arg-type]
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _YAML_FLOAT, list("-+0123456789."))
+    Loader.add_multi_constructor("tag:yaml.org,2002:python/", plain)
+    Loader.add_multi_constructor("!", plain)
+    return Loader

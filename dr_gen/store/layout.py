@@ -1,0 +1,228 @@
+"""Runs as named arrays: what a shard holds, without any file.
+
+The curves form the contiguous ragged array representation of the CF conventions: `value` holds
+curve behind curve, `row_size` the length of each. Curves are sorted by split, metric and run, so
+that one metric of all runs is one slice of the file.
+
+Whatever has to come back exactly but is no number (records, names, hyperparameter values) is in
+texts of JSON. The text variables along ``run`` are there for people; nothing is read from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from dr_gen.convert import exact_json, from_exact_json, record_from_dict, record_to_dict
+from dr_gen.errors import UsageError
+from dr_gen.model.curve_table import POOL_FLOAT, CurveTable
+from dr_gen.model.hpm_table import HpmTable
+from dr_gen.model.run_table import RunTable
+from dr_gen.store.columns import COLUMNS, TEXTS, X_POOLS, flags
+
+__all__ = ["Layout", "from_layout", "to_layout"]
+
+
+_NAMES = ("splits", "metrics", "x_names", "originals")
+_FIELDS = {
+    "value": "values",
+    **{f"curve_{name}": name for name in ("run", "split", "metric", "original", "block")},
+    "axis_kind": "axis_pool",
+    **{name: name for name in ("block_size", "axis_block", "axis_x", "axis_start")},
+    **{name: name for name in ("axis_inferred", "axis_clean")},
+}
+"""Column of the layout to the column of a `CurveTable` that it is."""
+
+
+@attrs.frozen(eq=False)
+class Layout:
+    """The content of one shard.
+
+    Attributes
+    ----------
+    sizes : mapping
+        Dimension to its size; one that is not there has size 0.
+    arrays : mapping
+        Name to array, dims as in `COLUMNS`; empty arrays may be left out.
+    texts : mapping
+        Name to JSON text, ASCII; see `TEXTS`.
+    attributes : mapping
+        Name of an array to attributes that depend on the data.
+    """
+
+    sizes: Mapping[str, int]
+    arrays: Mapping[str, NDArray[Any]]
+    texts: Mapping[str, str]
+    attributes: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+
+
+# ---------------------------------------------------------------------------- to the layout
+
+
+def to_layout(table: RunTable) -> Layout:
+    """The runs of `table` as a layout.
+
+    Raises
+    ------
+    UsageError
+        If metadata or hyperparameters hold what is no plain data.
+    """
+    curves, hpms = table.curves, table.hpms
+    x_texts: dict[str, int] = {}
+    x_text = [x_texts.setdefault(text, len(x_texts)) for text in curves.pools[2].tolist()]
+    arrays: dict[str, NDArray[Any]] = {
+        **{name: getattr(curves, field) for name, field in _FIELDS.items()},
+        "row_size": curves.size,
+        "curve": np.arange(len(curves.run)),
+        "x_int": curves.pools[0],
+        "x_float": curves.pools[1],
+        "x_text": np.array(x_text, np.int32),
+        "hpm_code": hpms.codes,
+        "run_id": _readable([record.id for record in table.records]),
+        "status": _readable([record.status for record in table.records]),
+        "experiment": _readable([record.experiment for record in table.records]),
+    }
+    names: dict[str, Any] = {name: getattr(curves, name) for name in _NAMES}
+    texts = {
+        "records_json": exact_json([record_to_dict(record) for record in table.records]),
+        "hpms_json": exact_json({"keys": hpms.keys, "values": hpms.categories}),
+        "names_json": exact_json({**names, "x_texts": list(x_texts)}),
+    }
+    typed = {c.name: arrays[c.name].astype(c.dtype, copy=False) for c in COLUMNS}
+    sizes = {
+        dim: size
+        for column in COLUMNS
+        for dim, size in zip(column.dims, typed[column.name].shape, strict=True)
+    }
+    return Layout(sizes, typed, texts, _data_attributes(curves))
+
+
+def _data_attributes(curves: CurveTable) -> dict[str, dict[str, Any]]:
+    meanings = {
+        "curve_split": curves.splits,
+        "curve_metric": curves.metrics,
+        "axis_x": curves.x_names,
+    }
+    attributes = {name: flags(*map(_word, words)) for name, words in meanings.items()}
+    floats = set(curves.axis_x[curves.axis_pool == POOL_FLOAT].tolist())
+    # "s" and not "seconds": xarray would make time spans of those.
+    if {curves.x_names[x] for x in floats} == {"time"}:
+        attributes["x_float"] = {"units": "s"}
+    return attributes
+
+
+def _word(name: str) -> str:
+    """`name` as CF wants the meaning of a flag: of letters, digits and ``_-.+@`` alone."""
+    letters = (c if c.isascii() and (c.isalnum() or c in "_-.+@") else "_" for c in name)
+    return "".join(letters) or "_"
+
+
+def _readable(names: Sequence[str]) -> NDArray[np.object_]:
+    """Names with what netCDF text cannot hold (NUL, halves of surrogate pairs) escaped."""
+    safe = (name.encode("utf-8", "backslashreplace").decode("utf-8") for name in names)
+    return np.array([name.replace("\0", "\\x00") for name in safe], object)
+
+
+# ---------------------------------------------------------------------------- from the layout
+
+
+def from_layout(layout: Layout) -> RunTable:
+    """The runs of a layout, every array read-only.
+
+    Raises
+    ------
+    UsageError
+        If parts are missing or do not fit together; it names them all.
+    """
+    arrays = _checked_arrays(layout)
+    texts = {name: from_exact_json(layout.texts[name]) for name in TEXTS}
+    names, hpms = texts["names_json"], texts["hpms_json"]
+    try:
+        problems = _problems(arrays, names, hpms, len(texts["records_json"]))
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"names_json or hpms_json: {error!r}") from None
+    if problems:
+        raise UsageError("; ".join(problems))
+    records = tuple(record_from_dict(record) for record in texts["records_json"])
+    x_text = np.array(names["x_texts"], object)[arrays["x_text"]]
+    curves = CurveTable(
+        **{name: tuple(names[name]) for name in _NAMES},
+        **{field: arrays[name] for name, field in _FIELDS.items()},  # type: ignore[arg-type]
+        pools=(arrays["x_int"], arrays["x_float"], x_text),
+    )
+    values = tuple(map(tuple, hpms["values"]))
+    return RunTable(records, HpmTable(tuple(hpms["keys"]), values, arrays["hpm_code"]), curves)
+
+
+def _checked_arrays(layout: Layout) -> dict[str, NDArray[Any]]:
+    """Every array that runs are made of; those along a dimension of size 0 are empty."""
+    arrays = {}
+    problems = [f"no {name}" for name in TEXTS if name not in layout.texts]
+    for column in COLUMNS:
+        if column.for_people:
+            continue
+        empty = np.empty([layout.sizes.get(dim, 0) for dim in column.dims], column.dtype)
+        array = layout.arrays.get(column.name, empty)
+        if array is empty and empty.size:
+            problems.append(f"no {column.name}")
+        elif (array.shape, array.dtype) != (empty.shape, empty.dtype):
+            found, wanted = (f"{a.dtype}{list(a.shape)}" for a in (array, empty))
+            problems.append(f"{column.name} is {found}, not {wanted}")
+        array.setflags(write=False)
+        arrays[column.name] = array
+    if problems:
+        raise UsageError("; ".join(problems))
+    return arrays
+
+
+def _problems(arrays: Mapping[str, NDArray[Any]], names: Any, hpms: Any, n_runs: int) -> list[str]:
+    """What does not fit, so that no code points nowhere. Cheap beside reading the file."""
+    n_blocks, n_texts = len(arrays["block_size"]), len(names["x_texts"])
+    lengths = [len(arrays[pool]) for pool in X_POOLS]
+    inside = {
+        "curve_run": (0, n_runs),
+        "curve_split": (0, len(names["splits"])),
+        "curve_metric": (0, len(names["metrics"])),
+        "curve_original": (-1, len(names["originals"])),
+        "curve_block": (0, n_blocks),
+        "axis_block": (0, n_blocks),
+        "axis_x": (0, len(names["x_names"])),
+        "axis_kind": (0, len(X_POOLS)),
+        "x_text": (0, n_texts),
+        "block_size": (0, 1 << 62),
+        "axis_start": (0, 1 << 62),
+    }
+    problems = [
+        f"{name} points outside {low} … {high - 1}"
+        for name, (low, high) in inside.items()
+        if len(arrays[name]) and not low <= arrays[name].min() <= arrays[name].max() < high
+    ]
+    if problems:
+        return problems
+    sizes, axis_block = arrays["block_size"], arrays["axis_block"]
+    address = arrays["curve_split"].astype(np.int64) * len(names["metrics"])
+    order = (address + arrays["curve_metric"]) * n_runs + arrays["curve_run"]
+    limits = np.array([*map(len, hpms["values"])], np.int32)
+    ends = arrays["axis_start"] + sizes[axis_block]
+    checks = {
+        "the curves are not sorted by split, metric and run": (np.diff(order) > 0).all(),
+        "row_size is not the size of the block": np.array_equal(
+            arrays["row_size"], sizes[arrays["curve_block"]]
+        ),
+        "row_size does not add up to the values": arrays["row_size"].sum() == len(arrays["value"]),
+        "an x-axis ends outside its values": (ends <= np.take(lengths, arrays["axis_kind"])).all(),
+        "a block has no x-axis, or they are not sorted": np.array_equal(
+            np.unique(axis_block), np.arange(n_blocks)
+        )
+        and (np.diff(axis_block) >= 0).all(),
+        "hpm_code is not of these runs and keys": arrays["hpm_code"].shape
+        == (len(hpms["keys"]), n_runs)
+        and len(limits) == len(hpms["keys"]),
+        "hpm_code points outside the values": (arrays["hpm_code"] >= -1).all()
+        and (arrays["hpm_code"].max(axis=1, initial=-1) < limits).all(),
+    }
+    return [problem for problem, holds in checks.items() if not holds]

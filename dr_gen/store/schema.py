@@ -1,0 +1,86 @@
+"""Which form our files have, and how those of older forms are brought up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+from dr_gen.errors import StoreFormatError
+from dr_gen.store.layout import Layout
+
+__all__ = ["CREATOR", "MIGRATIONS", "SCHEMA", "Migration", "Migrations", "migrations", "stamp"]
+
+CREATOR = "dr_gen"
+SCHEMA = 1
+"""The form that is written. A change that an older dr_gen would misread gets the next number."""
+
+
+@attrs.frozen
+class Migration:
+    """One step from a schema number to a later one.
+
+    Attributes
+    ----------
+    catalogue : callable
+        What the older form has in ``catalogue.json`` to what the later one has.
+    shard : callable
+        The same for the content of a shard. Shards are never rewritten for it: each is brought up
+        to date whenever it is read.
+    """
+
+    catalogue: Callable[[dict[str, Any]], dict[str, Any]] = lambda data: data
+    shard: Callable[[Layout], Layout] = lambda layout: layout
+
+
+Migrations = Mapping[tuple[int, int], Migration]
+
+MIGRATIONS: Migrations = {}
+"""Steps by the numbers that they lead from and to; there is one form so far."""
+
+
+def migrations(
+    found: Any, path: str, table: Migrations = MIGRATIONS, current: int = SCHEMA
+) -> list[Migration]:
+    """The steps from schema number `found` to `current`, in order.
+
+    Raises
+    ------
+    StoreFormatError
+        If the number is newer, no step leads on from it, or it is none.
+    """
+    if isinstance(found, bool) or not isinstance(found, int):
+        raise StoreFormatError(path, f"has no schema number (found {found!r}); save the runs again")
+    if found > current:
+        raise StoreFormatError(
+            path,
+            f"was written by a newer dr_gen (schema {found}, this one reads up to {current}); "
+            "update dr_gen",
+        )
+    steps = []
+    while found < current:
+        onward = [key for key in table if key[0] == found and found < key[1] <= current]
+        if not onward:
+            raise StoreFormatError(
+                path,
+                f"has schema {found}, which this dr_gen (schema {current}) cannot read; "
+                "save the runs again",
+            )
+        step = max(onward)
+        steps.append(table[step])
+        found = step[1]
+    return steps
+
+
+def stamp(now: datetime | None = None) -> dict[str, Any]:
+    """Who writes what and when: ``creator``, ``version``, ``created`` (ISO 8601), ``schema``."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        ours = version(CREATOR)
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        ours = "unknown"
+    created = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+    return {"creator": CREATOR, "version": ours, "created": created, "schema": SCHEMA}

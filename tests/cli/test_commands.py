@@ -1,0 +1,295 @@
+"""The command line: what it prints, what it exits with, what it says of mistakes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dr_gen.cli.main import main
+from dr_gen.model.hpm import MISSING
+from dr_gen.readers.runlogger import RunLogger
+
+COMMANDS = ("ingest", "runs", "sweep", "check", "show", "summarize", "compare", "report")
+SETTINGS = str(Path(__file__).parents[2] / "examples" / "digits.yaml")
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """Two learning rates with three seeds each, and one run that was cut off."""
+    folder = tmp_path / "logs"
+    for lr in (0.1, 0.01):
+        for seed in range(3):
+            config = {"optim": {"lr": lr}, "seed": seed, "epochs": 2}
+            with RunLogger(folder / f"lr{lr}-s{seed}.jsonl", config) as log:
+                for epoch in range(2):
+                    acc1 = 50 + 10 * epoch + seed + 100 * lr
+                    log.metrics("val", {"acc1": acc1, "loss": 1 / acc1}, epoch=epoch)
+    (folder / "cut.jsonl").write_text(
+        '{"type": "dict_config", "value": {"optim": {"lr": 0.1}, "seed": 9, "epochs": 2}}\n'
+        '{"data_name": "val", "agg_stats": {"acc1": 50.0, "loss": 1.0}, "epoch": 0}\n'
+        '{"data_name": "val", "agg_st'
+    )
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command."""
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def data(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
+    """The JSON document of a command that succeeds or finds errors."""
+    code, out, err = run(capsys, *arguments, "--json")
+    assert code in (0, 1), err
+    return json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_runs_as_data(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    """`runs --json` has one entry a run, with the promised fields."""
+    entries = data(capsys, "runs", logs)
+    assert [e["id"] for e in entries] == [
+        "cut",
+        *(f"lr0.01-s{s}" for s in range(3)),
+        *(f"lr0.1-s{s}" for s in range(3)),
+    ]
+    cut = entries[0]
+    assert cut["status"] == "incomplete"
+    assert cut["hpms"] == {"optim.lr": 0.1, "seed": 9, "epochs": 2}
+    assert cut["metrics"] == ["val/acc1", "val/loss"]
+    assert (cut["points"], cut["experiment"]) == (2, "logs")
+    assert cut["source"] == str(logs / "cut.jsonl")
+    assert cut["findings"] > 0
+
+
+def test_sweep_as_data(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    """`sweep --json` names what was swept, what was left out, and the runs of each cell."""
+    found = data(capsys, "sweep", logs)
+    assert found["varying"] == {"optim.lr": [0.01, 0.1]}
+    assert found["excluded"] == ["seed"]
+    assert [c["hpms"] for c in found["configurations"]] == [{"optim.lr": 0.01}, {"optim.lr": 0.1}]
+    assert len(found["configurations"][1]["runs"]) == 4
+
+
+def test_check_exits_with_one_for_errors(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    """`check` lists file, line, code and hint, and fails when there are errors."""
+    code, out, _ = run(capsys, "check", logs)
+    assert code == 1
+    assert f"{logs / 'cut.jsonl'}:3: warning truncated-line:" in out
+    assert "error short-run: 1 of 2 epochs were logged" in out
+    findings = data(capsys, "check", logs)
+    assert all(
+        set(f) == {"severity", "code", "path", "line", "run", "message", "hint"} for f in findings
+    )
+    assert {f["line"] for f in findings if f["code"] == "truncated-line"} == {3}
+    assert run(capsys, "check", logs, "--where", "status=completed")[0] == 0
+
+
+def test_summary_equals_a_computation_by_hand(
+    capsys: pytest.CaptureFixture[str], logs: Path
+) -> None:
+    """`summarize --json` is best first and counts the runs it used."""
+    best, second = data(capsys, "summarize", logs, "val/acc1@best")
+    assert best["configuration"] == {"optim.lr": 0.1}
+    assert (best["n"], best["n_runs"]) == (3, 4)
+    values = [70.0, 71.0, 72.0]
+    assert best["mean"] == pytest.approx(statistics.fmean(values), rel=1e-12)
+    assert best["std"] == pytest.approx(statistics.stdev(values), rel=1e-12)
+    half = 4.302652729911275 * statistics.stdev(values) / math.sqrt(3)
+    assert best["ci_low"] == pytest.approx(71 - half, rel=1e-9)
+    assert best["ci_high"] == pytest.approx(71 + half, rel=1e-9)
+    assert (best["min"], best["max"], best["median"], best["level"]) == (70, 72, 71, 0.95)
+    assert second["configuration"] == {"optim.lr": 0.01}
+    assert second["mean"] == pytest.approx(62.0)
+
+
+def test_less_is_better_for_a_loss(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    """A loss is ranked by its smallest mean."""
+    best, second = data(capsys, "summarize", logs, "val/loss@last")
+    assert best["mean"] < second["mean"]
+
+
+def test_all_runs_can_be_used(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    """`--all` counts the runs that did not complete, too."""
+    rows = data(capsys, "summarize", logs, "val/acc1@best", "--all")
+    assert sorted(row["n"] for row in rows) == [3, 4]
+
+
+def test_comparison_as_data(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    """`compare --json` says the method and has one entry a pair."""
+    found = data(capsys, "compare", logs, "val/acc1@best")
+    assert "Welch" in found["method"]
+    (pair,) = found["pairs"]
+    assert pair["a"] == {"optim.lr": 0.1}
+    assert pair["difference"] == pytest.approx(9.0)
+    assert pair["p"] == pair["p_adjusted"]
+    assert pair["effect_kind"] == "Hedges g"
+    assert {"b", "ci_low", "ci_high", "effect"} <= set(pair)
+
+
+def test_show_prints_one_run(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    """`show` takes path and run in either order, and suggests the nearest id."""
+    code, out, _ = run(capsys, "show", logs, "cut")
+    assert code == 0
+    assert "incomplete" in out
+    assert "val/acc1" in out
+    assert run(capsys, "show", "cut", logs)[1] == out
+    assert data(capsys, "show", logs, "cut")["id"] == "cut"
+    code, _, err = run(capsys, "show", logs, "cutt")
+    assert (code, "did you mean 'cut'" in err) == (2, True)
+
+
+def test_store_answers_as_the_logs_do(
+    capsys: pytest.CaptureFixture[str], logs: Path, tmp_path: Path
+) -> None:
+    """Every question has the same answer from a store as from the raw folder."""
+    code, out, _ = run(capsys, "ingest", logs, "--store", tmp_path / "store")
+    assert code == 0
+    assert "native" in out
+    assert "7 runs" in out
+    for question in (["runs"], ["sweep"], ["check"], ["summarize", "val/acc1"], ["compare"]):
+        command, *rest = question
+        raw = data(capsys, command, logs, *rest)
+        assert data(capsys, command, tmp_path / "store", *rest) == raw
+
+
+def test_filters_take_real_and_display_names(
+    capsys: pytest.CaptureFixture[str], logs: Path
+) -> None:
+    """`--where` finds numbers in any notation, keys by display name, and several must hold."""
+    assert len(data(capsys, "runs", logs, "--where", "optim.lr=1e-2")) == 3
+    assert len(data(capsys, "runs", logs, "-w", "LR=0.1", "-w", "seed=1", "-c", SETTINGS)) == 1
+    assert len(data(capsys, "runs", logs, "--where", "status=incomplete")) == 1
+
+
+def test_report_says_where_it_is(
+    capsys: pytest.CaptureFixture[str], logs: Path, tmp_path: Path
+) -> None:
+    """`report` prints the sweep and the comparison, and its last line names the report."""
+    code, out, _ = run(capsys, "report", logs, "-o", tmp_path / "out", "-m", "val/acc1@best")
+    assert code == 0
+    assert "Configurations" in out
+    assert "Welch" in out
+    assert str(tmp_path / "out" / "report.html") in out.splitlines()[-1]
+    for name in ("report.html", "report.md", "report.json"):
+        assert (tmp_path / "out" / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["runs"], "'path'"),
+        (["runs", "{logs}/nowhere"], "no such file or folder"),
+        (["rnus", "{logs}"], "rnus"),
+        (["runs", "{logs}", "--jsn"], "--jsn"),
+        (["runs", "{logs}", "--where", "lr"], "key=value"),
+        (["runs", "{logs}", "--where", "optim.rl=1"], "did you mean 'optim.lr'"),
+        (["runs", "{logs}", "--where", "optim.lr=7"], "no run"),
+        (["runs", "{logs}", "--config", "{logs}/none.yaml"], "none.yaml"),
+        (["runs", "{logs}", "--format", "csv"], "csv"),
+        (["summarize", "{logs}", "val/acc"], "val/acc1"),
+        (["summarize", "{logs}", "val/acc1@bst"], "@bst"),
+        (["summarize", "{logs}", "--by", "lrr"], "lrr"),
+        (["compare", "{logs}", "nope"], "nope"),
+        (["show", "{logs}"], "which run"),
+        (["report", "{logs}"], "output"),
+        (["report", "{logs}", "-o", "{logs}/cut.jsonl"], "cut.jsonl"),
+        (["ingest", "{logs}"], "store"),
+        (["ingest", "{logs}", "--store", "{logs}"], "logs"),
+        (["check", "{logs}", "--expected-epochs", "0"], "--expected-epochs"),
+    ],
+)
+def test_misuse_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], logs: Path, arguments: list[str], words: str
+) -> None:
+    """Misuse exits with 2 and says in one line on standard error what is wrong."""
+    code, out, err = run(capsys, *(a.replace("{logs}", str(logs)) for a in arguments))
+    assert code == 2
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err + out
+
+
+def test_broken_logs_never_end_in_a_traceback(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Junk is listed by `check` and leaves every other command standing."""
+    (tmp_path / "junk.jsonl").write_bytes(bytes(range(256)) * 40)
+    (tmp_path / "empty.jsonl").write_bytes(b"")
+    for command in ("runs", "sweep", "check"):
+        code, _, err = run(capsys, command, tmp_path)
+        assert code in (0, 1)
+        assert err == ""
+    code, _, err = run(capsys, "report", tmp_path, "-o", tmp_path / "out")
+    assert (code, err) == (0, "")
+    assert run(capsys, "summarize", tmp_path)[0] == 2
+
+
+def shell(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "dr_gen", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_exit_codes_reach_the_shell(logs: Path) -> None:
+    """The process exits with the code that `main` gives."""
+    assert shell("check", str(logs)).returncode == 1
+    assert shell("runs", str(logs)).returncode == 0
+    missing = shell("runs", "nowhere")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr == "dr-gen: nowhere: no such file or folder\n"
+
+
+def test_output_that_nobody_reads_is_no_fault(logs: Path) -> None:
+    """A pipe that closes early ends the command quietly."""
+    line = f"{sys.executable} -m dr_gen runs {logs} --json | head -c 1"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_help_is_light_and_names_every_command() -> None:
+    """Help loads no heavy library."""
+    code = (
+        "import sys; from dr_gen.cli import main; code = main(['--help']);"
+        "heavy = {'numpy', 'xarray', 'scipy', 'matplotlib', 'polars', 'netCDF4', 'rich'};"
+        "loaded = heavy & set(sys.modules); print(sorted(loaded), code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert done.stdout.endswith("[] 0\n"), done.stdout[-200:]
+    for command in COMMANDS:
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """Each command explains itself, and offers JSON."""
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert "--json" in out
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` prints the version of the installed package."""
+    code, out, _ = run(capsys, "--version")
+    assert (code, out.split()[0]) == (0, "dr-gen")
+
+
+def test_missing_key_is_left_out_of_json(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    """A configuration whose runs lack a key simply has no such key in JSON."""
+    with RunLogger(logs / "extra.jsonl", {"optim": {"lr": 0.1}, "extra": 1, "epochs": 1}) as log:
+        log.metrics("val", {"acc1": 1.0, "loss": 1.0}, epoch=0)
+    found = data(capsys, "sweep", logs)
+    assert {"optim.lr": 0.01, "epochs": 2} in [c["hpms"] for c in found["configurations"]]
+    assert "<missing>" in found["varying"]["extra"]
+    assert str(MISSING) not in json.dumps(found["configurations"])

@@ -1,0 +1,115 @@
+"""Settings files beside a log, and flat keys."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+import yaml
+from hypothesis import given
+
+from dr_gen.model.hpm import Hpm
+from dr_gen.readers.settings import flat_config, read_sidecars
+
+keys = st.text("abc_", min_size=1, max_size=3)
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text("xyz ", max_size=4)
+configs = st.dictionaries(
+    keys,
+    st.recursive(
+        leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=2)
+    ),
+    max_size=4,
+)
+
+
+@given(config=configs, name=st.sampled_from(["config.json", "args.yaml", "hparams.yml"]))
+def test_settings_come_back(config: dict[str, Any], name: str) -> None:
+    """A configuration written by `json` or `yaml` is read as the hyperparameters it stands for."""
+    text = json.dumps(config) if name.endswith("json") else yaml.safe_dump(config)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, name).write_text(text)
+        found = read_sidecars(Path(folder, "run.jsonl"), "r")
+    assert Hpm(found.hpms) == Hpm(config)
+    assert not found.findings
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-4", 1e-4),
+        ("1E3", 1000.0),
+        (".5", 0.5),
+        ("-.inf", -math.inf),
+        ("12", 12),
+        ("e5", "e5"),
+        ("1e", "1e"),
+        ("2024-01-02", "2024-01-02"),
+        ("!!python/tuple [1, 2]", [1, 2]),
+        ("!!python/object:argparse.Namespace {a: 1}", None),
+        ("!Custom text", "text"),
+        ("!!python/object/apply:os.system ['exit 1']", ["exit 1"]),
+    ],
+)
+def test_yaml_values(tmp_path: Path, text: str, value: Any) -> None:
+    """Numbers are numbers, and objects of Python are what they hold: nothing is ever called."""
+    (tmp_path / "config.yaml").write_text(f"key: {text}\n")
+    found = read_sidecars(tmp_path / "run.jsonl", "r")
+    if value is None:
+        assert found.hpms == {"key.a": 1}
+    else:
+        assert found.hpms == {"key": value}
+        assert type(found.hpms["key"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("config.json", b'{"a": 1,\n "b": }', 2),
+        ("config.yaml", b"a: 1\nb: [1\nc: 2\n", 3),
+        ("config.yaml", b"a: \x01", None),
+        ("config.yaml", b"a: 2024-99-99", None),
+        ("config.yaml", b"\xff\xfe\xff", None),
+        ("config.json", b"[" * 100_000, None),
+        ("config.json", b"3", None),
+        ("config.yaml", b"a: &x {b: *x, c: 1}", None),
+        ("config.yaml", b"a: !!binary aGVsbG8=", None),
+    ],
+)
+def test_bad_settings_file(tmp_path: Path, name: str, content: bytes, line: int | None) -> None:
+    """A settings file that cannot be used is a warning with its place."""
+    (tmp_path / name).write_bytes(content)
+    found = read_sidecars(tmp_path / "run.jsonl", "r")
+    [finding] = found.findings
+    assert (finding.code, finding.severity) == ("bad-sidecar", "warning")
+    assert (finding.path, finding.line, finding.run) == (str(tmp_path / name), line, "r")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "# nothing\n", "null"])
+def test_empty_settings_file(tmp_path: Path, content: str) -> None:
+    """An empty settings file says nothing, and that is not wrong."""
+    (tmp_path / "hparams.yaml").write_text(content)
+    found = read_sidecars(tmp_path / "run.jsonl", "r")
+    assert (found.hpms, found.findings) == ({}, ())
+
+
+def test_wandb_and_hydra(tmp_path: Path) -> None:
+    """The wrapping of Weights & Biases is taken off, and Hydra's folder is looked into."""
+    (tmp_path / "config.yaml").write_text(
+        "wandb_version: 1\n_wandb: {desc: null, value: {}}\nlr: {desc: null, value: 0.1}\n"
+    )
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text("seed: 3\n")
+    assert read_sidecars(tmp_path / "run.jsonl", "r").hpms == {"lr": 0.1, "seed": 3}
+
+
+def test_flat_keys_that_clash() -> None:
+    """A key that is there dotted and nested keeps its first value, and is named."""
+    flat, problems = flat_config({"a": {"b": 1}, "a.b": 2, "c": {}})
+    assert flat == {"a.b": 1, "c": {}}
+    assert [problem for problem in problems if "'a.b'" in problem] == problems
+    assert len(problems) == 1
