@@ -124,7 +124,7 @@ def plan(
     reader = None if format is None else formats.reader(format)
     sources: list[Source] = []
     stores: list[Path] = []
-    findings: list[Finding] = []
+    findings = [] if reader is not None else list(formats.formats().findings)
     n_files = 0
     for root in roots:
         if not os.path.lexists(root):
@@ -137,7 +137,7 @@ def plan(
         n_files += len(files)
         name = experiment if experiment is not None else experiment_name(root)
         sources += _recognised(root, files, name, reader, findings)
-    if not sources and not stores and not findings:
+    if not sources and not stores and not any(f.path for f in findings):
         where = ", ".join(map(str, roots))
         reason = f"no training log was recognised in {n_files} file{'' if n_files == 1 else 's'}"
         raise UnknownFormatError(where, tuple(formats.names()), reason)

@@ -44,6 +44,7 @@ EPOCH_KEYS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "total_epochs", 
 
 _FAILED_ENDS = frozenset({"failed", "crashed", "error", "killed", "interrupted", "aborted"})
 _MOST = 0.5
+_MAX_LISTED = 5
 
 
 # ------------------------------------------------------------------ validators of one run
@@ -124,7 +125,8 @@ def _configured_epochs(run: RunData, keys: Sequence[str]) -> int | None:
 def equal_lengths(run: RunData) -> Iterator[Finding]:
     """Metrics of one split that have different numbers of values: ``unequal-lengths``.
 
-    Twice as many or more is taken for another rate of logging, which is only worth knowing.
+    Metrics that are logged at several rates are only worth knowing of: where a third of them
+    or more are odd, or one has twice as many values or more.
     """
     for split, metrics in run.items():
         sizes = {metric: curves.default.n_rows for metric, curves in metrics.items()}
@@ -133,7 +135,9 @@ def equal_lengths(run: RunData) -> Iterator[Finding]:
         if not odd:
             continue
         close = any(max(n, usual) < 2 * max(1, min(n, usual)) for n in odd.values())
-        listed = ", ".join(f"{metric} {n}" for metric, n in odd.items())
+        close = close and len(odd) < len(sizes) / 3
+        listed = ", ".join(f"{metric} {n}" for metric, n in list(odd.items())[:_MAX_LISTED])
+        listed += f" and {len(odd) - _MAX_LISTED} more" if len(odd) > _MAX_LISTED else ""
         message = f"{split}: most metrics have {usual} values, but {listed}"
         severity = Severity.WARNING if close else Severity.INFO
         yield _found(run, "unequal-lengths", message, severity)
@@ -163,7 +167,10 @@ def repeated_x(run: RunData) -> Iterator[Finding]:
     """X that comes twice or goes back: ``repeated-x``, ``unordered-x``.
 
     Only where no counter of the split increases: values logged per step share an epoch by right.
+    Left to the reader where it said so already, with lines.
     """
+    if any(finding.code in ("repeated-x", "closing-row") for finding in run.findings):
+        return
     for curve in _usual_blocks(run):
         table = curve.table
         axes = table.axes_of_block(int(table.block[curve.curve]))

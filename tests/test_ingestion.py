@@ -226,3 +226,15 @@ def test_shipped_runs_that_failed_are_told_from_the_others(digits: Path) -> None
             assert run.status is Status.DIVERGED
         else:
             assert run.status is (Status.COMPLETED if ended else Status.INCOMPLETE)
+
+
+def test_run_without_its_configuration_does_not_make_keys_vary(tmp_path: Path) -> None:
+    """A log that lost its first line is a configuration of its own, and hides no sweep."""
+    for lr in (0.1, 0.2):
+        native(tmp_path / f"{lr}.jsonl", optim={"lr": lr, "name": "sgd"})
+    whole = (tmp_path / "0.1.jsonl").read_text()
+    (tmp_path / "lost.jsonl").write_text(whole.partition("\n")[2])
+    group = load(tmp_path)
+    assert "no-config" in {finding.code for finding in group["lost"].findings}
+    assert group.hpm_group.important == ("optim.lr",)
+    assert [c.runs for c in group.hpm_group.configurations] == [("lost",), ("0.1",), ("0.2",)]

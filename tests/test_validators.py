@@ -122,7 +122,8 @@ def test_other_rate_of_logging_is_no_gap() -> None:
 
 def test_unequal_lengths_are_found() -> None:
     """One value less of one metric is a warning that names it."""
-    curves = {"val/loss": [3.0, 2.0, 1.0], "val/acc1": [1.0, 2.0, 3.0], "val/acc5": [1.0, 2.0]}
+    whole = [3.0, 2.0, 1.0]
+    curves = {"val/loss": whole, "val/acc1": whole, "val/f1": whole, "val/acc5": [1.0, 2.0]}
     (finding,) = validate(run(curves)).findings
     assert (finding.code, finding.severity) == ("unequal-lengths", Severity.WARNING)
     assert "acc5 2" in finding.message

@@ -33,14 +33,15 @@ def ingest(
     as_json: bool,
 ) -> None:
     """Read `sources` and write them to a store."""
-    from dr_gen import ingestion
+    from dr_gen.ingestion import ingest as ingest_runs
+    from dr_gen.ingestion import plan
 
-    found = ingestion.plan(sources, format=format)
+    found = plan(sources, format=format)
     table = [[name, n, f"{low:.2f}"] for name, (n, low) in found.formats().items()]
     if not as_json:
         print_table(["format", "files", "confidence"], table, right=(1, 2))
     with ProgressBar("reading") as progress:
-        group = ingestion.ingest(
+        group = ingest_runs(
             sources,
             store,
             format=format,

@@ -7,10 +7,14 @@ from numpy.typing import NDArray
 
 from dr_gen.model.curve_table import CurveTable
 
-__all__ = ["DEFAULT_X", "axis_ranks", "pick_axes", "pick_axis"]
+__all__ = ["DEFAULT_X", "WALL_TIMES", "axis_ranks", "pick_axes", "pick_axis"]
 
 DEFAULT_X = ("epoch", "step", "global_step", "iteration", "iter", "batch", "samples", "tokens")
 """The axis a curve runs over when none is named, in order of preference."""
+
+
+WALL_TIMES = ("time", "timestamp")
+"""Axes of wall time: they suit a curve only where nothing was counted."""
 
 
 def axis_ranks(x_names: tuple[str, ...]) -> list[int]:
@@ -30,7 +34,7 @@ def pick_axes(table: CurveTable, blocks: NDArray[np.integer]) -> NDArray[np.intp
     intp array, dims (block,)
     """
     ranks = np.array(axis_ranks(table.x_names), np.int64)
-    is_time = np.array([name == "time" for name in table.x_names], bool)
+    is_time = np.array([name in WALL_TIMES for name in table.x_names], bool)
     x, inferred, clean = table.axis_x, table.axis_inferred, table.axis_clean
     # The last key counts most; among equals the sort keeps the order of the columns.
     order = np.lexsort((ranks[x], inferred, ~clean, is_time[x], table.axis_block))
@@ -45,6 +49,6 @@ def pick_axis(table: CurveTable, block: int) -> int:
 
     def order(axis: int) -> tuple[bool, bool, bool, int]:
         x, messy = table.axis_x[axis], not table.axis_clean[axis]
-        return (table.x_names[x] == "time", messy, bool(table.axis_inferred[axis]), ranks[x])
+        return (table.x_names[x] in WALL_TIMES, messy, bool(table.axis_inferred[axis]), ranks[x])
 
     return min(table.axes_of_block(block), key=order)

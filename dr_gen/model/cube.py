@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.address import MetricAddress
-from dr_gen.model.axis import axis_ranks, pick_axes
+from dr_gen.model.axis import WALL_TIMES, axis_ranks, pick_axes
 from dr_gen.model.curve import MetricCurve, Repeats
 from dr_gen.model.curve_table import POOL_TEXT, CurveTable, ranges
 from dr_gen.model.direction import direction_of
@@ -142,7 +142,7 @@ def _common_axis(table: CurveTable, curves: NDArray[np.intp]) -> str:
         tally[1] += 1
         tally[2] += not inferred
     order = {
-        name: (name == "time", -clean, -count, -logged, rank)
+        name: (name in WALL_TIMES, -clean, -count, -logged, rank)
         for (name, (clean, count, logged)), rank in zip(
             votes.items(), axis_ranks(tuple(votes)), strict=True
         )

@@ -196,7 +196,14 @@ class RunGroup(Sequence[RunData]):
     @functools.cached_property
     def hpm_group(self) -> HpmGroup:
         """What was swept."""
-        return HpmGroup(self.table.hpms, self.indices, self.ids, self.noise, self.labels)
+        return HpmGroup(
+            self.table.hpms,
+            self.indices,
+            self.ids,
+            self.noise,
+            self.labels,
+            self.table.unconfigured,
+        )
 
     def filter(
         self, *criteria: tuple[str, Any] | Callable[[RunData], Any], **by_key: Any

@@ -55,6 +55,9 @@ class HpmGroup:
         Patterns of keys that are not important even when they vary (`NOISE_KEYS`).
     labels : Labels
         Display names.
+    unconfigured : frozenset of int
+        Runs of the table whose configuration could not be read. They are a configuration of
+        their own, but make no key vary: nothing is known of what they used.
 
     Examples
     --------
@@ -72,6 +75,7 @@ class HpmGroup:
     ids: tuple[str, ...]
     noise: tuple[str, ...] = NOISE_KEYS
     labels: Labels = attrs.field(factory=Labels)
+    unconfigured: frozenset[int] = frozenset()
 
     @classmethod
     def from_hpms(
@@ -95,7 +99,8 @@ class HpmGroup:
 
     @functools.cached_property
     def _varying_keys(self) -> tuple[str, ...]:
-        return self.table.varying(self.indices)
+        known = [index for index in self.indices.tolist() if index not in self.unconfigured]
+        return self.table.varying(np.array(known, np.intp))
 
     @functools.cached_property
     def varying(self) -> dict[str, list[Any]]:

@@ -20,6 +20,9 @@ from dr_gen.model.hpm_table import HpmTable
 __all__ = ["RunRecord", "RunTable", "Status"]
 
 
+_CONFIG_LOST = frozenset({"no-config", "config-without-value", "config-not-a-dict"})
+
+
 class Status(enum.StrEnum):
     """How a run ended, as far as its log tells."""
 
@@ -104,6 +107,16 @@ class RunTable:
             ids = [record.id for record in self.records]
             twice = next(i for i in ids if ids.count(i) > 1)
             raise UsageError(f"two runs have the id {twice!r}; ids are unique in a group")
+
+    @functools.cached_property
+    def unconfigured(self) -> frozenset[int]:
+        """Numbers of the runs whose configuration could not be read."""
+        return frozenset(
+            i
+            for i, record in enumerate(self.records)
+            if any(finding.code in _CONFIG_LOST for finding in record.findings)
+            and not (self.hpms.codes[:, i] >= 0).any()
+        )
 
     @functools.cached_property
     def by_id(self) -> dict[str, int]:

@@ -55,7 +55,8 @@ def _plain_runs() -> SearchStrategy[RunData]:
     )
 
 
-def _sample_run() -> RunData:
+def sample_run() -> RunData:
+    """A run of eight epochs: two splits with two metrics each, on epoch and step."""
     epochs, steps = list(range(8)), list(range(0, 80, 10))
     axes = {"epoch": epochs, "step": steps}
     return RunData.from_dict(
@@ -162,7 +163,7 @@ class ReaderContract:
         """A file of eight epochs, two splits and two metrics, and what it holds."""
         folder = tmp_path / "sample"
         folder.mkdir()
-        return self.make_source(folder, _sample_run())
+        return self.make_source(folder, sample_run())
 
     def test_it_has_a_name(self) -> None:
         """A format is chosen by its name, so that a reader has one."""

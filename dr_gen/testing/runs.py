@@ -128,9 +128,12 @@ def runs(
 
     Examples
     --------
-    >>> from hypothesis import find
-    >>> find(runs(ids=st.just("a"), hpms=st.just(Hpm())), lambda run: len(run.metrics) == 2).id
-    'a'
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=5)
+    ... @given(runs(splits=st.just("val")))
+    ... def test_only_one_split_is_there(run):
+    ...     assert set(run) <= {"val"}
+    >>> test_only_one_split_is_there()
     """
     splits = st.sampled_from(_SPLITS) if splits is None else splits
     metrics = st.sampled_from(_METRICS) if metrics is None else metrics
@@ -191,10 +194,13 @@ def groups(
 
     Examples
     --------
-    >>> from hypothesis import find
-    >>> swept = find(groups(min_size=2), lambda group: len(group.hpm_group.important) == 1)
-    >>> len(swept.hpm_group.configurations)
-    2
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=5)
+    ... @given(groups(min_size=2))
+    ... def test_every_run_is_in_one_configuration(group):
+    ...     members = [run for c in group.hpm_group.configurations for run in c.runs]
+    ...     assert sorted(members) == sorted(group.ids)
+    >>> test_every_run_is_in_one_configuration()
     """
     if runs is None:
         runs = _any_runs(hpms=_swept(draw))

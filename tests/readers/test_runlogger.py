@@ -261,7 +261,7 @@ BAD_NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("value", BAD_NUMBERS, ids=repr)
+@pytest.mark.parametrize("value", BAD_NUMBERS, ids=lambda value: type(value).__name__)
 def test_metric_that_is_no_number(path: Path, value: object) -> None:
     """A value that is no number is refused by name, and nothing of its line is written."""
     with RunLogger(path, {}) as log:
