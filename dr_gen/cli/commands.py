@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dr_gen.cli.opening import Opening
-from dr_gen.cli.output import ProgressBar, note, number, print_json, print_table
+from dr_gen.cli.output import ProgressBar, counted, note, number, print_json, print_table
 from dr_gen.errors import UsageError
 from dr_gen.model.finding import Severity, group_repeats
 from dr_gen.model.hpm import MISSING
@@ -55,7 +55,7 @@ def ingest(
         print_json({"store": store, "runs": len(group), "formats": formats, "findings": counts})
         return
     points = sum(run.n_points for run in group)
-    note(f"{len(group)} runs with {points:,} points are in {store}")
+    note(f"{counted(len(group), 'run')} with {counted(points, 'point')} in {store}")
     note(_count_findings(group.findings))
 
 
@@ -121,9 +121,10 @@ def print_sweep(group: RunGroup) -> None:
     ends: list[int] = []
     for rows in groups:
         ends.append((ends[-1] if ends else -1) + len(rows))
-    print_table(header, [row for rows in groups for row in rows], title="Swept", breaks=ends)
-    header, rows = hpms.sweep_table()
-    print_table(header, rows, title="Configurations", right=(len(header) - 1,))
+    if groups:
+        print_table(header, [row for rows in groups for row in rows], title="Swept", breaks=ends)
+        header, rows = hpms.sweep_table()
+        print_table(header, rows, title="Configurations", right=(len(header) - 1,))
     if hpms.excluded:
         note(f"varies but does not count as swept: {', '.join(hpms.excluded)}")
     note(repr(group))
@@ -140,14 +141,15 @@ def check(path: str, opening: Opening, as_json: bool) -> int:
     else:
         for repeated in group_repeats(findings):
             note(str(repeated))
-        note(f"{len(group)} runs, {_count_findings(findings)}")
+        note(f"{counted(len(group), 'run')}, {_count_findings(findings)}")
     return int(any(finding.severity is Severity.ERROR for finding in findings))
 
 
 def _count_findings(findings: Sequence[Finding]) -> str:
     counts = Counter(finding.severity for finding in findings)
-    parts = [f"{counts[s]} {s}{'' if counts[s] == 1 else 's'}" for s in reversed(Severity)]
-    return f"{len(findings)} findings: {', '.join(parts)}".replace("infos", "info")
+    kinds = (Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.INFO, "note")
+    parts = [counted(counts[severity], noun) for severity, noun in kinds]
+    return f"{counted(len(findings), 'finding')}: {', '.join(parts)}"
 
 
 def show(path: str, run_id: str | None, opening: Opening, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["ProgressBar", "note", "number", "print_json", "print_table"]
+__all__ = ["ProgressBar", "counted", "note", "number", "print_json", "print_table"]
 
 _PIPE_WIDTH = 10_000
 _PATIENCE = 1.0
@@ -55,7 +55,10 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    # The title on a line of its own: rich would break it at the width of the table.
+    if title:
+        note(title)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for i, name in enumerate(header):
         table.add_column(Text(name), justify="right" if i in right else "left", overflow="fold")
     for i, row in enumerate(rows):
@@ -66,6 +69,17 @@ def print_table(
 def note(text: str = "") -> None:
     """One line of text on standard output."""
     print(text)
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things, in words.
+
+    Examples
+    --------
+    >>> counted(1, "run"), counted(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def number(value: float, digits: int = 4) -> str:
