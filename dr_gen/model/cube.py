@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,15 +15,15 @@ from dr_gen.model.address import MetricAddress
 from dr_gen.model.axis import WALL_TIMES, axis_ranks, pick_axes
 from dr_gen.model.curve import MetricCurve, Repeats
 from dr_gen.model.curve_table import POOL_TEXT, CurveTable, ranges
-from dr_gen.model.direction import direction_of
+from dr_gen.model.direction import Direction, direction_of
+from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.stats.reductions import reduce_ragged
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from dr_gen.model.group import RunGroup
 
-__all__ = ["curves", "pairs", "values"]
+__all__ = ["curves", "numbers", "pairs", "values"]
 
 
 @attrs.frozen(eq=False)
@@ -99,19 +100,22 @@ def pairs(table: CurveTable, runs: NDArray[np.intp]) -> list[tuple[str, str]]:
     return [(table.splits[s], table.metrics[m]) for s, m in codes.tolist()]
 
 
-def _held(group: RunGroup, address: MetricAddress) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The curves of a metric that runs of the group have, and the place of each run."""
-    table = group.table.curves
+def _held(
+    table: CurveTable, runs: NDArray[np.intp], address: MetricAddress
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The curves of a metric that `runs` have, and the place of each among them."""
     where = table.curves_at(str(address.split), address.metric)
-    position = np.full(len(group.table.records), -1, np.intp)
-    position[group.indices] = np.arange(len(group))
+    highest = max(int(table.run.max(initial=-1)), int(runs.max(initial=-1)))
+    position = np.full(highest + 1, -1, np.intp)
+    position[runs] = np.arange(len(runs))
     held = position[table.run[where]]
     return np.flatnonzero(held >= 0) + where.start, held[held >= 0]
 
 
-def _select(group: RunGroup, address: MetricAddress, x: str | None) -> _Selected:
-    table = group.table.curves
-    chosen, position = _held(group, address)
+def _select(
+    table: CurveTable, runs: NDArray[np.intp], address: MetricAddress, x: str | None
+) -> _Selected:
+    chosen, position = _held(table, runs, address)
     x_name = _common_axis(table, chosen) if x is None else x
     axis_of_block = np.full(len(table.block_size), -1, np.intp)
     if x_name in table.x_names:
@@ -151,35 +155,45 @@ def _common_axis(table: CurveTable, curves: NDArray[np.intp]) -> str:
 
 
 def curves(
-    group: RunGroup, address: MetricAddress, x: str | None, repeats: Repeats
+    table: CurveTable, hpms: HpmGroup, address: MetricAddress, x: str | None, repeats: Repeats
 ) -> xr.DataArray:
-    """See `RunGroup.curves`."""
+    """The runs of `hpms` as one array; see `RunGroup.curves`."""
     import xarray as xr
 
-    if address.reduction is not None:
-        found = values(group, address, x)
-        return xr.DataArray(found, _coords(group, ""), ("run",), name=str(address))
     if repeats not in ("last", "first", "mean"):
         raise UsageError(f"repeats must be last, first or mean here, not {repeats!r}")
-    selected = _select(group, address, x)
+    selected = _select(table, hpms.indices, address, x)
     xs, points, sizes = selected.points(repeats)
     grid, column = np.unique(xs, return_inverse=True)
-    dense = np.full((len(group), len(grid)), np.nan)
+    dense = np.full((len(hpms.indices), len(grid)), np.nan)
     dense[np.repeat(selected.position, sizes), column] = points
     # The other dimension is called run already.
     x_dim = "x.run" if selected.x_name == "run" else selected.x_name
-    coords = {**_coords(group, x_dim), x_dim: grid}
+    coords = {**_coords(hpms, x_dim), x_dim: grid}
     attributes = {"split": str(address.split), "metric": address.metric}
     return xr.DataArray(dense, coords, ("run", x_dim), name=str(address), attrs=attributes)
 
 
-def values(group: RunGroup, address: MetricAddress, x: str | None) -> NDArray[np.float64]:
-    """See `RunGroup.values`."""
+def numbers(values: NDArray[np.float64], hpms: HpmGroup, address: MetricAddress) -> xr.DataArray:
+    """One number a run, with the coordinates of `curves`."""
+    import xarray as xr
+
+    return xr.DataArray(values, _coords(hpms, ""), ("run",), name=str(address))
+
+
+def values(
+    table: CurveTable,
+    runs: NDArray[np.intp],
+    address: MetricAddress,
+    x: str | None,
+    directions: Mapping[str, Direction],
+) -> NDArray[np.float64]:
+    """One number of each of `runs`; see `RunGroup.values`."""
     how = address.reduction
     assert how is not None
-    out = np.full(len(group), np.nan)
+    out = np.full(len(runs), np.nan)
     if how.kind == "at":
-        selected = _select(group, address, how.x_name)
+        selected = _select(table, runs, address, how.x_name)
         # No number is a text, and beside texts the numbers would become such.
         numeric = selected.table.axis_pool[selected.axes] != POOL_TEXT
         if numeric.any():
@@ -189,27 +203,25 @@ def values(group: RunGroup, address: MetricAddress, x: str | None) -> NDArray[np
             out[np.repeat(selected.position, sizes)[hit]] = points[hit]
         return out
     # Each run on its own usual axis: its number must not depend on the runs beside it.
-    selected = _usual(group, address) if x is None else _select(group, address, x)
+    selected = _usual(table, runs, address) if x is None else _select(table, runs, address, x)
     points, sizes = selected.ordered()
     kind = how.kind
     if kind == "best":
-        kind = direction_of(address.curve, group.directions)
+        kind = direction_of(address.curve, directions)
     starts = np.cumsum(sizes) - sizes
     out[selected.position] = reduce_ragged(points, starts, sizes, kind, how.count)
     return out
 
 
-def _usual(group: RunGroup, address: MetricAddress) -> _Selected:
-    table = group.table.curves
-    chosen, position = _held(group, address)
+def _usual(table: CurveTable, runs: NDArray[np.intp], address: MetricAddress) -> _Selected:
+    chosen, position = _held(table, runs, address)
     return _Selected(table, chosen, pick_axes(table, table.block[chosen]), position, "")
 
 
-def _coords(group: RunGroup, x_name: str) -> dict[str, Any]:
+def _coords(hpms: HpmGroup, x_name: str) -> dict[str, Any]:
     import xarray as xr
 
-    hpms = group.hpm_group
-    coords: dict[str, Any] = {"run": list(group.ids)}
+    coords: dict[str, Any] = {"run": list(hpms.ids)}
     columns = {key: hpms.values(key) for key in hpms.important}
     if hpms.seed is not None:
         columns["seed"] = hpms.values(hpms.seed)

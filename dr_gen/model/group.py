@@ -291,7 +291,10 @@ class RunGroup(Sequence[RunData]):
         UnknownKeyError
             If no run has the metric or the x-axis.
         """
-        return cube.curves(self, self.address(address), x, repeats)
+        wanted = self.address(address)
+        if wanted.reduction is not None:
+            return cube.numbers(self.values(wanted, x), self.hpm_group, wanted)
+        return cube.curves(self.table.curves, self.hpm_group, wanted, x, repeats)
 
     def values(self, address: str | MetricAddress, x: str | None = None) -> NDArray[np.float64]:
         """One number of each run, such as ``val/acc1@best``; without a reduction the last value.
@@ -307,7 +310,7 @@ class RunGroup(Sequence[RunData]):
             If no run has the metric.
         """
         wanted = self.address(address, default="last")
-        return cube.values(self, wanted, x)
+        return cube.values(self.table.curves, self.indices, wanted, x, self.directions)
 
     # ------------------------------------------------------------------ the rest
 
@@ -320,10 +323,10 @@ class RunGroup(Sequence[RunData]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return markup.group_text(self)
+        return markup.group_text(self.hpm_group, self.statuses)
 
     def _repr_html_(self) -> str:
-        return markup.group_html(self)
+        return markup.group_html(repr(self), self.hpm_group, self[: markup.MAX_ROWS])
 
     def __reduce__(self) -> tuple[Any, ...]:
         table = self.table
