@@ -235,13 +235,17 @@ class RunGroup(Sequence[RunData]):
         return self[keep]
 
     def _column(self, key: str, wanted: Any) -> tuple[list[Any], Any]:
-        real = self.labels.real_key(key, self.hpm_group.keys)
+        # All keys of the columns: a selection that left no run with the key still knows it.
+        keys = self.table.hpms.keys
+        real = self.labels.real_key(key, keys)
         if real is None and key in ("status", "experiment", "id"):
             records = [self.table.records[i] for i in self.indices.tolist()]
             return [str(getattr(record, key)) for record in records], wanted
-        real = self.hpm_group.real_key(key)
+        if real is None:
+            raise UnknownKeyError("hyperparameter", key, keys)
         known = self.table.hpms.distinct(real, self.indices)
-        return self.hpm_group.values(real), meant(wanted, real, known, self.labels)
+        values = self.table.hpms.column(real, self.indices)
+        return values, meant(wanted, real, known, self.labels)
 
     # ------------------------------------------------------------------ curves
 

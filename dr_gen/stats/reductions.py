@@ -74,7 +74,8 @@ def reduce_ragged(
         average = np.mean if kind == "mean" else np.median
         for curve, begin, n in zip(some.tolist(), first.tolist(), used[some].tolist(), strict=True):
             points = values[begin : begin + n]
-            out[curve] = average(points) if np.isfinite(points).all() else np.nan
+            with np.errstate(over="ignore"):
+                out[curve] = average(points) if np.isfinite(points).all() else np.nan
     else:
         raise UsageError(f"unknown reduction {kind!r}")
     return out

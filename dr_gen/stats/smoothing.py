@@ -34,6 +34,7 @@ def resample(xs: Floats, values: Floats, at: Floats) -> Floats:
     """
     if len(xs) == 0:
         return np.full(len(at), np.nan)
+    at = np.where(np.isfinite(at), at, np.nan)
     known = np.where(np.isfinite(values), values, np.nan)
     left = np.clip(np.searchsorted(xs, at, side="right") - 1, 0, len(xs) - 1)
     right = np.minimum(left + 1, len(xs) - 1)
@@ -72,8 +73,8 @@ def smooth(xs: Floats, values: Floats, scale: float) -> Floats:
     >>> smooth(np.arange(4.0), np.full(4, 2.0), scale=1.5).tolist()
     [2.0, 2.0, 2.0, 2.0]
     """
-    if not scale > 0:
-        raise UsageError(f"scale must be greater than 0, not {scale!r}")
+    if not (isinstance(scale, int | float | np.number) and 0 < scale < np.inf):
+        raise UsageError(f"scale must be a finite number greater than 0, not {scale!r}")
     out = np.full(len(values), np.nan)
     keep = np.flatnonzero(np.isfinite(values))
     total = weight = 0.0

@@ -237,6 +237,18 @@ def test_an_unknown_metric_or_axis_is_an_error(ask: Callable[[RunGroup], Any]) -
         ask(some())
 
 
+def test_a_lost_configuration_makes_no_key_vary() -> None:
+    """A run whose configuration could not be read is apart, and does not invent a sweep."""
+    lost = RunData.build("lost", findings=[Finding("no-config", "cut off", "error")])
+    group = RunGroup.from_runs([*some(2), lost])
+    assert group.hpm_group.important == ("lr",)
+    assert [c.runs for c in group.hpm_group.configurations] == [("lost",), ("r0",), ("r1",)]
+    alike = RunGroup.from_runs([some(1)[0], lost])
+    assert alike.hpm_group.varying == {}
+    without = RunGroup.from_runs([some(1)[0], RunData.build("none")])
+    assert set(without.hpm_group.varying) == {"lr", "seed"}
+
+
 def test_the_caller_keeps_the_dicts() -> None:
     """What was given can be changed without changing the group."""
     directions: dict[str, Any] = {}

@@ -107,8 +107,14 @@ def test_an_unknown_key_is_never_everything() -> None:
     with pytest.raises(UnknownKeyError, match=r"no hyperparameter 'optim\.lrr'.*'optim\.lr'"):
         group().filter(("optim.lrr", 0.1))
     with pytest.raises(UnknownKeyError):
-        group()[:0].filter(lr=0.1)
-    with pytest.raises(UnknownKeyError, match="tag"):
+        RunGroup.from_runs([]).filter(lr=0.1)
+
+
+def test_selections_can_be_chained() -> None:
+    """A key that the runs left do not have is still known, and fits none of them."""
+    assert group().filter(lr=99).filter(lr=0.1).ids == ()
+    assert group()[[2]].filter(tag="a").ids == ()
+    with pytest.raises(UnknownKeyError, match="did you mean 'tag'"):
         group()[[2]].filter(tags="a")
 
 

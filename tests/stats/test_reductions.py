@@ -63,3 +63,10 @@ def test_unknown_reduction_is_misuse() -> None:
     """A reduction that does not exist is refused by name."""
     with pytest.raises(UsageError, match="'mode'"):
         reduce_ragged(np.ones(1), np.zeros(1, np.int64), np.ones(1, np.int64), "mode")
+
+
+def test_a_mean_beyond_all_numbers_is_infinite() -> None:
+    """Values whose sum overflows give infinity, without a warning."""
+    values = np.array([1.7e308, 1.7e308])
+    found = reduce_ragged(values, np.zeros(1, np.int64), np.array([2], np.int64), "mean")
+    assert found.tolist() == [np.inf]

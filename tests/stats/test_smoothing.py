@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,8 +87,14 @@ def test_smoothing_is_the_weighted_mean_it_says() -> None:
     assert smooth(xs, values, scale)[-1] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("scale", [0, -1, math.nan])
-def test_scale_must_be_positive(scale: float) -> None:
+@pytest.mark.parametrize("scale", [0, -1, math.nan, math.inf, "wide"])
+def test_scale_must_be_a_distance(scale: Any) -> None:
     """A scale that is no distance is misuse."""
     with pytest.raises(UsageError, match="greater than 0"):
         smooth(np.arange(3.0), np.arange(3.0), scale)
+
+
+@pytest.mark.parametrize("at", [math.nan, math.inf, -math.inf])
+def test_nothing_is_nowhere(at: float) -> None:
+    """A curve has no value at a point that is none."""
+    assert np.isnan(resample(np.arange(3.0), np.arange(3.0), np.array([at])))
