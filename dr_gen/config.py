@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class AnalysisConfig:
         import yaml
 
         file = Path(path)
-        if not file.is_file():
+        if not os.path.isfile(file):
             raise SourceNotFoundError(str(path))
         try:
             data = yaml.safe_load(file.read_text(encoding="utf-8"))

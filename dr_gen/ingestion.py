@@ -179,7 +179,8 @@ def _is_sidecar(path: Path) -> bool:
 
 def _head(path: Path) -> bytes:
     if not path.is_file():
-        raise OSError(None, "it is not a regular file")
+        broken = "it is a link that leads nowhere"
+        raise OSError(None, "it is not a regular file" if path.exists() else broken)
     with path.open("rb") as file:
         return file.read(HEAD_BYTES)
 

@@ -115,6 +115,13 @@ def test_folder_without_logs_is_said(tmp_path: Path) -> None:
     assert "1 file" in str(caught.value)
 
 
+def test_link_that_leads_nowhere_is_a_finding(tmp_path: Path) -> None:
+    """A broken link is named as one, and is all that is wrong."""
+    (tmp_path / "a.jsonl").symlink_to(tmp_path / "gone.jsonl")
+    [finding] = load(tmp_path).findings
+    assert finding.message == "the file cannot be read: it is a link that leads nowhere"
+
+
 def test_unreadable_file_is_a_finding(tmp_path: Path) -> None:
     """A log that cannot be opened is reported and the others are read."""
     native(tmp_path / "good.jsonl")

@@ -17,6 +17,7 @@ app = typer.Typer(
     help="From a folder of training runs to claims that hold.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     # Plain help: rich's costs more time than the rest of it together.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["check", "compare", "ingest", "report", "runs", "show", "summarize", "sweep"]
 
 _MAX_PAIRS = 20
+_MAX_IDS = 5
 
 
 def ingest(
@@ -157,8 +158,12 @@ def show(path: str, run_id: str | None, opening: Opening, as_json: bool) -> None
     from dr_gen.convert import run_to_dict
 
     group = opening.group(path, opening.settings())
-    if run_id is None and len(group) != 1:
-        raise UsageError(f"which run? there are {len(group)}: {', '.join(group.ids[:5])}, …")
+    if not len(group):
+        raise UsageError("no run could be read; `dr-gen check` lists why")
+    if run_id is None and len(group) > 1:
+        more = ", …" if len(group) > _MAX_IDS else ""
+        listed = ", ".join(group.ids[:_MAX_IDS]) + more
+        raise UsageError(f"which run? there are {len(group)}: {listed}")
     run = group[0] if run_id is None else group[run_id]
     if as_json:
         print_json(run_to_dict(run))

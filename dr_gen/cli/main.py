@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from dr_gen.cli.app import app
 
+    _print_anything()
     try:
         result = app(args=None if arguments is None else list(arguments), standalone_mode=False)
         sys.stdout.flush()
@@ -31,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(str(error), EXIT_MISUSE)
     except KeyboardInterrupt:
         return _failed("interrupted", EXIT_INTERRUPTED)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # Click turns a broken pipe into an exit of its own; nothing else in here exits.
         # The reader of our output went away (``| head``); keep Python's own exit quiet too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -40,10 +43,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _print_anything() -> None:
+    """Write what the output cannot encode, such as odd bytes in a file name, as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _unexpected(error: Exception) -> int:
     """A usage error of the command line, or a fault of ours; told apart by their exit code."""
     if type(error).__name__ in ("Abort", "Exit"):
         return int(getattr(error, "exit_code", 1))
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error, file=sys.stderr)
+        return EXIT_MISUSE
     message = getattr(error, "format_message", None)
     if callable(message):
         context = getattr(error, "ctx", None)

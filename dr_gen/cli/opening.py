@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -89,6 +89,6 @@ def criterion(text: str) -> tuple[str, list[Any]]:
 
 def in_order(path: str, other: str | None) -> tuple[str, str | None]:
     """A path and a name, in whichever order they were given."""
-    if other is not None and not Path(path).exists() and Path(other).exists():
+    if other is not None and not os.path.exists(path) and os.path.exists(other):
         return other, path
     return path, other

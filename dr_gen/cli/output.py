@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["ProgressBar", "counted", "note", "number", "print_json", "print_table"]
 
 _PIPE_WIDTH = 10_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LEAST_WIDTH, _BETWEEN = 8, 2
 _PATIENCE = 1.0
 
 
@@ -23,12 +27,14 @@ def print_json(data: Any) -> None:
     print(json_text(data, indent=2))
 
 
-def console() -> Console:
-    """Standard output; as wide as it takes when it is no terminal."""
+def console(least: int = 0) -> Console:
+    """Standard output, `least` wide or more; as wide as it takes when it is no terminal."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(width=width, highlight=False, soft_wrap=False)
+    if not sys.stdout.isatty():
+        return Console(width=_PIPE_WIDTH, highlight=False)
+    terminal = Console(highlight=False)
+    return Console(width=max(terminal.width, least), highlight=False)
 
 
 def print_table(
@@ -52,23 +58,44 @@ def print_table(
         Rows after which there is a line.
     """
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     # The title on a line of its own: rich would break it at the width of the table.
     if title:
         note(title)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(header):
-        table.add_column(Text(name), justify="right" if i in right else "left", overflow="fold")
-    for i, row in enumerate(rows):
-        table.add_row(*(Text(str(cell)) for cell in row), end_section=i in breaks)
-    console().print(table)
+    names = [_visible(name) for name in header]
+    texts = [[_visible(str(cell)) for cell in row] for row in rows]
+    longest = [max((cell_len(cells[i]) for cells in texts), default=0) for i in range(len(names))]
+    natural = [max(cell_len(name), n) for name, n in zip(names, longest, strict=True)]
+    gaps = _BETWEEN * len(names)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    narrow = sum(natural) + gaps > console().width
+    least = 0
+    for i, name in enumerate(names):
+        # A number broken over two lines is another number: only its header may be broken.
+        if i in right:
+            title = textwrap.fill(name, max(longest[i], 1), break_long_words=False)
+            heading = Text(title if narrow else name)
+            table.add_column(heading, justify="right", no_wrap=True)
+            least += max(longest[i], *map(cell_len, heading.plain.split("\n")))
+        else:
+            table.add_column(Text(name), overflow="fold")
+            least += min(natural[i], _LEAST_WIDTH)
+    for i, cells in enumerate(texts):
+        table.add_row(*map(Text, cells), end_section=i in breaks)
+    console(least + gaps).print(table)
 
 
 def note(text: str = "") -> None:
     """One line of text on standard output."""
-    print(text)
+    print(_visible(text))
+
+
+def _visible(text: str) -> str:
+    """The text with control characters as escapes: what a log holds must not steer a terminal."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def counted(n: int, noun: str) -> str:

@@ -13,6 +13,7 @@ SEED_KEYS = ("seed", "random_seed", "rng_seed", "manual_seed", "global_seed")
 NOISE_KEYS = (
     *SEED_KEYS,
     *("paths", "path", "*_path", "*_dir", "dir", "root_dir", "log_file", "output"),
+    *("logdir", "outdir", "savedir", "workdir", "exp_name", "experiment_name"),
     *("write_checkpoint", "checkpoint", "checkpoints", "checkpointing", "ckpt", "save_every"),
     *("logging", "loggers", "logger", "log_level", "log_every", "log_interval", "verbose"),
     *("timestamp", "start_time", "time_started", "datetime", "date", "created_at"),

@@ -36,6 +36,7 @@ __all__ = [
     "kind_of",
     "looks_like_settings",
     "metric_names",
+    "repeated_settings",
 ]
 
 _ID_NAMES: Final = """checkpoint_dir_name date datetime done exp_name experiment_id experiment_tag
@@ -147,7 +148,8 @@ class Columns:
         if column is not None:
             for row, value in zip(column.rows, column.values, strict=True):
                 if isinstance(value, str) and value.strip():
-                    splits[row] = row_split("split", value) or default
+                    name = column.name.casefold()
+                    splits[row] = row_split(name, value) or row_split("split", value) or default
         return splits
 
     def _evaluations(self) -> set[int]:
@@ -159,14 +161,32 @@ class Columns:
 
 def is_header(columns: Columns) -> bool:
     """Whether the first row describes the run: its names are in no other row, and no x is there."""
-    mine = [column for column in columns.by_name.values() if column.rows[0] == 0]
+    mine = [c for c in columns.by_name.values() if c.rows[0] == 0 and not _names_rows(c)]
     if len(columns.lines) < _A_FEW or any(len(column.rows) > 1 for column in mine):
         return False
+    if not mine:
+        return all(column.rows[0] > 0 for column in columns.by_name.values())
     if any(x_column(column.name) for column in mine):
         return False
     words = sum(column.name.casefold() in _HPM_WORDS for column in mine)
     texts = any(isinstance(column.values[0], str) for column in mine)
-    return not mine or texts or words >= _A_FEW
+    return texts or words >= _A_FEW
+
+
+def repeated_settings(columns: Columns) -> dict[str, Any]:
+    """Usual hyperparameters that every row repeats, if there are several of them."""
+    n = len(columns.lines)
+    found = {
+        name: column.values[0]
+        for name, column in columns.by_name.items()
+        if name.casefold() in _HPM_WORDS and len(column.rows) == n >= _A_FEW and column.constant
+    }
+    return found if len(found) >= _A_FEW else {}
+
+
+def _names_rows(column: Column) -> bool:
+    """Whether it says what each row is, and of the first row something else than of the others."""
+    return column.name.casefold() in SPLIT_COLUMNS and column.values[0] not in column.values[1:]
 
 
 def looks_like_settings(names: Iterable[str]) -> bool:

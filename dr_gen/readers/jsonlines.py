@@ -4,7 +4,9 @@ Objects may be flat or nested (names are then joined by ``/``). What names mean 
 Hyperparameters come from a ``config``, ``params``, ``hparams``, ``hyperparameters`` or ``args``
 object in any line (the first counts, also where every row repeats it), and from ``config``,
 ``args``, ``hparams`` or ``params`` files (JSON or YAML) beside the log; the line wins. A first line
-whose names occur nowhere else describes the run and is kept as ``metadata["header"]``. Facts
+whose names occur nowhere else describes the run and is kept as ``metadata["header"]``. Where
+none of these is there, two or more usual names (``lr``, ``seed``, ``optimizer``, …) with one value
+in all rows are taken for hyperparameters. Facts
 that are no measurements (ids, hosts, texts that never change) are in ``metadata["columns"]``, and
 ``metadata["x_columns"]`` says which column an axis came from where its name differs.
 
@@ -36,11 +38,12 @@ from dr_gen.readers.columns import (
     kind_of,
     looks_like_settings,
     metric_names,
+    repeated_settings,
 )
 from dr_gen.readers.contract import ColumnMap, Detection, ReadOptions, ReadResult
 from dr_gen.readers.lines import JsonLines, log_suffix
 from dr_gen.readers.measurements import CellNotes
-from dr_gen.readers.naming import DEFAULT_SPLIT
+from dr_gen.readers.naming import DEFAULT_SPLIT, file_split
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import CONFIG_KEYS, differing, flat_config, named, read_sidecars
 from dr_gen.readers.sniffing import TEXT_LOGS, json_lines_detection
@@ -248,6 +251,9 @@ class _JsonLog:
             message = f"the log and the settings files beside it differ in {named(clash)}"
             self._note("config-conflict", message, "warning", None, "the log counts")
         self.hpms = {**beside.hpms, **self.hpms}
+        if all(key.casefold() in SEED_KEYS for key in self.hpms):
+            # Nothing else says what was set; as measurements they stay where they are as well.
+            self.hpms = {**repeated_settings(self._columns), **self.hpms}
 
     def no_log(self) -> Finding | None:
         """Why this is no log of a training at all, or None.
@@ -275,7 +281,8 @@ class _JsonLog:
         for line in lines:
             self.rows.add_row(line)
         self._add_axes()
-        splits = self._columns.splits(self._split, DEFAULT_SPLIT)
+        stem = self._path.name.partition(".")[0]
+        splits = self._columns.splits(self._split, file_split(stem) or DEFAULT_SPLIT)
         explicit = {
             column.name: _target(address)
             for name, address in self._options.metrics.items()

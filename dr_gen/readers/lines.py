@@ -172,8 +172,11 @@ class JsonLines:
             line = line[start:]
         ends = raw.endswith(b"\n")
         try:
-            for value in self._values(number, line):
+            values, rest = self._values(number, line)
+            for value in values:
                 yield from self._checked(number, line, value)
+            if rest:
+                yield from self._remainder(number, line, len(line) - len(rest), ends)
         except UnicodeDecodeError as error:
             self._undecodable(number, line, error, ends)
         except json.JSONDecodeError as error:
@@ -181,32 +184,43 @@ class JsonLines:
         except RecursionError:
             self._bad("too-deep", f"nested more than {_MAX_DEPTH} deep", number)
 
-    def _values(self, number: int, line: bytes) -> list[Any]:
-        """The JSON value of a line; several if line breaks between them got lost."""
+    def _values(self, number: int, line: bytes) -> tuple[list[Any], bytes]:
+        """The JSON value of a line, several if line breaks between them got lost, and the rest."""
         text = line.decode()
         self._duplicates.clear()
         try:
-            return [self._decoder.decode(text)]
+            return [self._decoder.decode(text)], b""
         except json.JSONDecodeError as error:
             if error.msg != "Extra data" or not text.startswith("{"):
                 raise
-            first = error
         except ValueError:
             # A whole number of more digits than Python turns into an int.
-            return [self._careful.decode(text)]
+            return [self._careful.decode(text)], b""
         values, place = [], 0
         while place < len(text):
             try:
-                value, place = self._careful.raw_decode(text, place)
+                value, end = self._careful.raw_decode(text, place)
             except json.JSONDecodeError:
-                raise first from None
+                break
             if not isinstance(value, dict):
-                raise first
+                break
             values.append(value)
-            place = _SPACE.match(text, place).end()  # type: ignore[union-attr]
-        message = f"{len(values)} objects on one line; expected one"
-        self._note("joined-lines", message, "warning", number, "all of them were read")
-        return values
+            place = _SPACE.match(text, end).end()  # type: ignore[union-attr]
+        if len(values) > 1:
+            message = f"{len(values)} objects on one line; expected one"
+            self._note("joined-lines", message, "warning", number, "all of them were read")
+        return values, text[place:].encode()
+
+    def _remainder(
+        self, number: int, line: bytes, start: int, ends: bool
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """What follows the objects of a line: the beginning of another one, or no JSON."""
+        if line[start:].startswith(b"{"):
+            error = json.JSONDecodeError("the object does not end", "", start)
+            yield from self._broken(number, line, error, ends, start)
+            return
+        message = f"not JSON: more text after the object, column {start + 1}"
+        self._note("bad-json", message, "warning", number, "the object was read")
 
     def _checked(
         self, number: int, line: bytes, value: Any
@@ -231,14 +245,14 @@ class JsonLines:
         yield number, value
 
     def _broken(
-        self, number: int, line: bytes, error: json.JSONDecodeError, ends: bool
+        self, number: int, line: bytes, error: json.JSONDecodeError, ends: bool, after: int = 0
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """A line that is no JSON; what follows a torn record on the same line is kept."""
+        """A line that is no JSON `after` some byte; a record that follows a torn one is kept."""
         if self._embedded and not line.startswith(_OBJECT):
             self._text_lines.append(number)
             return
         self._duplicates.clear()
-        for start in _record_starts(line, self._beginnings):
+        for start in _record_starts(line, self._beginnings, after):
             try:
                 value = self._decoder.decode(line[start:].decode())
             except (ValueError, RecursionError):
@@ -262,8 +276,11 @@ class JsonLines:
 
     def _cut_off(self, number: int) -> None:
         message = "the last line is cut off: the process was stopped while writing"
-        hint = "nothing before it is lost"
-        self._report("truncated-line", message, "warning", number, hint)
+        if self.n_objects:
+            severity, hint = "warning", "nothing before it is lost"
+        else:
+            severity, hint = "error", "the run was stopped before it wrote a whole line"
+        self._report("truncated-line", message, severity, number, hint)
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
@@ -329,10 +346,10 @@ def _any_int(digits: str) -> int | str:
     return digits if len(digits) > _MAX_INT_DIGITS else int(digits)
 
 
-def _record_starts(line: bytes, beginnings: Collection[bytes]) -> Iterator[int]:
+def _record_starts(line: bytes, beginnings: Collection[bytes], after: int) -> Iterator[int]:
     """Where in a broken line a new record may begin: at an object that begins as others do."""
     left = _ATTEMPTS
-    start = line.find(_OBJECT, 1)
+    start = line.find(_OBJECT, after + 1)
     while start > 0 and left:
         end = line.find(b'"', start + 2)
         if line[start : end + 1] in beginnings:

@@ -22,23 +22,25 @@ test       test, testing
 
 A name without a split belongs to the split of its row: the text of a column ``split`` or
 ``data_name`` (any text), or of ``subset``, ``mode``, ``phase``, ``stage``, ``partition``, ``set``,
-``dataset``, ``type``, ``kind``, ``event``, ``prefix`` or ``tag`` (a word of the table). Without
-such a column it is ``train``.
+``dataset``, ``type``, ``kind``, ``event``, ``prefix`` or ``tag`` (a word of the table, or one
+before ``_``: ``train_step``). Without such a column it is that of the name of the file
+(``val.jsonl``, ``eval_log.jsonl``), or else ``train``.
 
 **x-axes.** Whole names, in any case; ours beside them where it differs:
 
 ===========  =====================================================================
 x            columns
 ===========  =====================================================================
-epoch        epoch
+epoch        epoch, time/epoch
 step         step, steps, current_steps, _step
 global_step  global_step, trainer/global_step
 iteration    iteration, training_iteration, time/iterations
 iter         iter, iters, it
-batch, …     batch, update, num_updates, episode, env_steps, env_step, num_timesteps,
+batch        batch, time/batch
+update, …    update, num_updates, episode, env_steps, env_step, num_timesteps,
              timesteps_total, total_timesteps, time/total_timesteps, time/episodes: as logged
-samples      samples, samples_seen, examples_seen, images_seen
-tokens       tokens, tokens_seen
+samples      samples, samples_seen, examples_seen, images_seen, time/sample
+tokens       tokens, tokens_seen, time/token
 time         time, elapsed, elapsed_time, time_elapsed, time/time_elapsed, wall_time, walltime,
              wall, runtime, _runtime, time_total_s; in seconds
 timestamp    timestamp, _timestamp, and a time column of seconds since 1970
@@ -47,7 +49,7 @@ timestamp    timestamp, _timestamp, and a time column of seconds since 1970
 Two columns of one row of the table: the first in its order gets our name, the others keep their
 own. The counters epoch, step, global_step, iteration, iter and num_updates may carry a
 split (``train/global_step``) and are then the x of that split, or of all where no other split
-has them. Samples, tokens and times are an axis only
+has them. Samples, tokens, times and what begins with ``time/`` are an axis only
 if they grow: `grows`. What falls again is a measurement, such as the seconds of one iteration.
 """
 
@@ -65,6 +67,7 @@ __all__ = [
     "SPLIT_COLUMNS",
     "TIMES",
     "XColumn",
+    "file_split",
     "grows",
     "row_split",
     "split_name",
@@ -96,17 +99,18 @@ SPLIT_COLUMNS: Final = (
 )
 """Columns whose text may be the split of the row, by preference."""
 _ANY_TEXT: Final = frozenset({"split", "data_name"})
+_LOG_WORDS: Final = frozenset({"history", "log", "logs", "metrics", "results", "stats"})
 
 _WORDS: Final = re.compile(r"[^/_\-.:\s]+")
 _CAMEL: Final = re.compile(r"(train|training|val|valid|validation|dev|eval|test)(?=[A-Z])")
 
 _X_COLUMNS: Final = {
-    "epoch": ("epoch",),
+    "epoch": ("epoch", "time/epoch"),
     "step": ("step", "steps", "current_steps", "_step"),
     "global_step": ("global_step", "trainer/global_step"),
     "iteration": ("iteration", "training_iteration", "time/iterations"),
     "iter": ("iter", "iters", "it"),
-    "batch": ("batch",),
+    "batch": ("batch", "time/batch"),
     "update": ("update",),
     "num_updates": ("num_updates",),
     "episode": ("episode",),
@@ -116,8 +120,8 @@ _X_COLUMNS: Final = {
     "timesteps_total": ("timesteps_total",),
     "total_timesteps": ("total_timesteps", "time/total_timesteps"),
     "episodes": ("time/episodes",),
-    "samples": ("samples", "samples_seen", "examples_seen", "images_seen"),
-    "tokens": ("tokens", "tokens_seen"),
+    "samples": ("samples", "samples_seen", "examples_seen", "images_seen", "time/sample"),
+    "tokens": ("tokens", "tokens_seen", "time/token"),
     "time": (
         *("time", "elapsed", "elapsed_time", "time_elapsed", "time/time_elapsed", "wall_time"),
         *("walltime", "wall", "runtime", "_runtime", "time_total_s"),
@@ -159,7 +163,8 @@ class XColumn:
 
 
 _X_OF: Final = {
-    column: XColumn(x, rank, None, x in _VOLUMES)
+    # In the logs of others, time/epoch holds the seconds that an epoch took.
+    column: XColumn(x, rank, None, x in _VOLUMES or column.startswith("time/"))
     for rank, (x, column) in enumerate((x, c) for x, columns in _X_COLUMNS.items() for c in columns)
 }
 
@@ -217,10 +222,26 @@ def row_split(column: str, text: str) -> str | None:
     --------
     >>> row_split("mode", "Validation"), row_split("mode", "eager"), row_split("split", "holdout")
     ('val', None, 'holdout')
+    >>> row_split("event", "train_step"), row_split("split", "train_clean")
+    ('train', 'train_clean')
     """
     word = text.strip()
     known = _SPLIT_OF.get(word.casefold())
-    return known or (word if column in _ANY_TEXT and word else None)
+    if known is None and column in _ANY_TEXT:
+        return word or None
+    return known or _SPLIT_OF.get(word.partition("_")[0].casefold())
+
+
+def file_split(stem: str) -> str | None:
+    """The split that a file holds by its name alone, or None.
+
+    Examples
+    --------
+    >>> file_split("val"), file_split("eval_metrics"), file_split("test_run_3")
+    ('val', 'eval', None)
+    """
+    first, *rest = stem.casefold().split("_")
+    return _SPLIT_OF.get(first) if _LOG_WORDS.issuperset(rest) else None
 
 
 def grows(values: Sequence[float]) -> bool:

@@ -36,7 +36,7 @@ def natural_order(path: str | os.PathLike[str]) -> list[tuple[int, float, str]]:
 
 def experiment_name(root: Path) -> str:
     """Name of the folder given, or of the folder of the file given."""
-    folder = root.parent if root.is_file() else root
+    folder = root.parent if os.path.isfile(root) else root
     return folder.name or folder.resolve().name
 
 
@@ -66,7 +66,8 @@ def walk(root: Path) -> tuple[list[Path], list[Finding]]:
     Links are followed, but nothing is taken twice: what a link points to counts under its own
     name when it lies in the tree as well.
     """
-    if not root.is_dir():
+    # Not the methods of `Path`, which raise for what is off limits: that becomes a finding.
+    if not os.path.isdir(root):
         return [root], []
     found: list[Path] = []
     findings: list[Finding] = []
@@ -95,8 +96,8 @@ def walk(root: Path) -> tuple[list[Path], list[Finding]]:
                 waiting.append(path)
         if not waiting:
             # Only when all that is really here was seen can a link be known to lead elsewhere.
-            waiting += [link for link in links if link.is_dir()]
-            found += [link for link in links if not link.is_dir()]
+            waiting += [link for link in links if os.path.isdir(link)]
+            found += [link for link in links if not os.path.isdir(link)]
             links = []
     return sorted(_once(found), key=natural_order), findings
 
@@ -111,11 +112,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _once(files: Sequence[Path]) -> list[Path]:
     """Files without links to others of them; a link that leads nowhere stays, to be reported."""
-    real = {_identity(path) for path in files if not path.is_symlink()}
-    kept = [path for path in files if not path.is_symlink()]
+    kept = [path for path in files if not os.path.islink(path)]
+    real = set(map(_identity, kept))
     for path in files:
         identity = _identity(path)
-        if path.is_symlink() and (identity is None or identity not in real):
+        if os.path.islink(path) and (identity is None or identity not in real):
             real.add(identity)
             kept.append(path)
     return kept

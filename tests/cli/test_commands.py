@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import pty
 import statistics
 import subprocess
 import sys
@@ -234,6 +236,31 @@ def test_broken_logs_never_end_in_a_traceback(
     assert run(capsys, "summarize", tmp_path)[0] == 2
 
 
+def test_odd_names_are_printed_as_escapes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Control characters in a log never reach the terminal, and a line stays one line."""
+    (tmp_path / "a\nb.jsonl").write_text(
+        '{"type": "dict_config", "value": {"k\\u001b[31m": "a\\u0007"}}\n'
+        '{"data_name": "val", "agg_stats": {"acc\\u001b[2J": 0.5}, "epoch": 0}\n{"cut'
+    )
+    for command in ("check", "runs", "show", "summarize"):
+        code, out, err = run(capsys, command, tmp_path, *(["--all"] * (command == "summarize")))
+        assert code in (0, 1), err
+        assert out.isprintable() or set("\n") >= {c for c in out if not c.isprintable()}
+    lines = run(capsys, "check", tmp_path)[1].splitlines()
+    assert all("a\\nb.jsonl:" in line for line in lines[:-1])
+
+
+def test_show_of_no_runs_says_where_to_look(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Without a single run, `show` points at `check`."""
+    (tmp_path / "a.jsonl").write_bytes(b"")
+    code, _, err = run(capsys, "show", tmp_path)
+    assert (code, err) == (2, "dr-gen: no run could be read; `dr-gen check` lists why\n")
+
+
 def shell(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
     command = [sys.executable, "-m", "dr_gen", *arguments]
@@ -254,6 +281,59 @@ def test_output_that_nobody_reads_is_no_fault(logs: Path) -> None:
     line = f"{sys.executable} -m dr_gen runs {logs} --json | head -c 1"
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
     assert done.stderr == ""
+    line = f"{line}; exit ${{PIPESTATUS[0]}}"
+    bash = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
+    assert bash.returncode == 0
+
+
+def test_output_takes_every_name(tmp_path: Path) -> None:
+    """Bytes of a file name that are no UTF-8, and an output that knows ASCII only, are no fault."""
+    name = os.fsencode(tmp_path) + b"/bad\xff.jsonl"
+    Path(os.fsdecode(name)).write_text('{"config": {"n": "\u00fc"}}\n{"epoch": 0, "acc": 0.5}\n')
+    for encoding in ("utf-8", "ascii"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        for command in ("runs", "show", "check"):
+            done = shell(command, str(tmp_path), env=environment)
+            assert (done.returncode, done.stderr) == (0, "")
+
+
+def on_terminal(columns: int, *arguments: str) -> list[str]:
+    """The lines that a terminal of so many columns gets."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "NO_COLOR": "1", "TERM": "dumb"}
+    command = [sys.executable, "-m", "dr_gen", *arguments]
+    with subprocess.Popen(command, stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        parts = []
+        # The system says that the other end is closed by an error.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 65536):
+                parts.append(part)
+        os.close(ours)
+    assert process.returncode == 0
+    return b"".join(parts).decode().splitlines()
+
+
+def test_tables_on_narrow_terminals(logs: Path) -> None:
+    """Names are broken to fit a terminal, numbers never; what cannot fit stays whole."""
+    wide = on_terminal(200, "compare", str(logs), "val/acc1@best")
+    narrow = on_terminal(80, "compare", str(logs), "val/acc1@best")
+    row = next(line for line in wide if "optim" in line or "lr=" in line)
+    figures = row.split("lr=")[-1].split()[1:]
+    assert len(figures) >= 8
+    assert any(all(figure in line for figure in figures) for line in narrow)
+    table = [line for line in narrow if not line.startswith(("Welch", "The conf", "val/"))]
+    assert max(map(len, table)) <= 80
+    tiny = on_terminal(20, "compare", str(logs), "val/acc1@best")
+    assert any(all(figure in line for figure in figures) for line in tiny)
+
+
+def test_no_command_is_answered_with_the_commands() -> None:
+    """Without any argument the commands are listed, line by line."""
+    done = shell()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "\n  summarize " in done.stderr
+    assert shell("-h").stdout == shell("--help").stdout != ""
 
 
 def test_help_is_light_and_names_every_command() -> None:

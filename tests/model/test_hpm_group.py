@@ -211,6 +211,13 @@ def test_noise_is_matched_on_whole_parts(key: str, pattern: str, matched: bool) 
     assert matches_key(key, pattern) is matched
 
 
+@pytest.mark.parametrize("key", ["logdir", "train.workdir", "exp_name", "output_dir", "a.seed"])
+def test_where_a_run_writes_is_noise(key: str) -> None:
+    """Folders and names of runs differ with every run and are never swept."""
+    assert is_noise(key)
+    assert not is_noise(f"{key}s")
+
+
 @given(st.text("ab.", min_size=1, max_size=5), st.text("ab.", max_size=3))
 def test_a_pattern_matches_itself_and_all_below(key: str, below: str) -> None:
     """A key is noise when its parent is."""

@@ -473,6 +473,52 @@ def test_recognised(name: str, content: str, low: float, high: float) -> None:
     assert detection.reason
 
 
+def test_seconds_of_an_epoch_are_a_measurement(path: Path) -> None:
+    """A column time/epoch that goes up and down is no axis, one that only rises is."""
+    timed = run_of(path, *[{"epoch": e, "time/epoch": 9 + e % 2} for e in range(4)])
+    assert timed.metrics == ("train/time/epoch",)
+    counted = run_of(path, *[{"time/epoch": e // 2, "time/batch": e, "a": 1.5} for e in range(4)])
+    assert points(counted, "train/a", "batch") == [(e, 1.5) for e in range(4)]
+    assert points(counted, "train/a", "epoch") == [(e // 2, 1.5) for e in range(4)]
+
+
+def test_events_name_rows(path: Path) -> None:
+    """Events such as train_step are splits; one that only the first row has is its header."""
+    run = run_of(
+        path,
+        {"event": "start", "lr": 0.1, "seed": 3},
+        *[{"event": "train_step", "step": i, "loss": i / 2} for i in range(3)],
+        {"event": "eval", "step": 2, "loss": 0.25},
+    )
+    assert (run.hpms["lr"], run.hpms["seed"]) == (0.1, 3)
+    assert points(run, "train/loss") == [(0, 0.0), (1, 0.5), (2, 1.0)]
+    assert points(run, "eval/loss") == [(2, 0.25)]
+
+
+def test_first_event_alone_is_no_header(path: Path) -> None:
+    """A first row that holds nothing but the name of its event says nothing of the run."""
+    rows = [{"event": "start"}, *[{"event": "train", "step": i, "loss": 0.5} for i in range(3)]]
+    assert "header" not in run_of(path, *rows).metadata
+
+
+def test_settings_in_every_row(path: Path) -> None:
+    """Several usual names that never change are hyperparameters, one alone is not."""
+    rows = [{"lr": 0.1, "optimizer": "sgd", "epoch": e, "loss": 0.5} for e in range(3)]
+    run = run_of(path, *rows)
+    assert dict(run.hpms) == {"lr": 0.1, "optimizer": "sgd"}
+    assert points(run, "train/lr") == [(e, 0.1) for e in range(3)]
+    alone = run_of(path, *[{"lr": 0.1, "epoch": e, "loss": 0.5} for e in range(3)])
+    assert dict(alone.hpms) == {}
+    configured = run_of(path, {"config": {"lr": 0.2}}, *rows)
+    assert dict(configured.hpms) == {"lr": 0.2}
+
+
+def test_file_called_like_a_split(tmp_path: Path) -> None:
+    """Names without a split belong to that of the file's name; a split in a name still counts."""
+    run = run_of(tmp_path / "val.jsonl", *[{"epoch": e, "a": 0.5, "train_b": 1} for e in (0, 1)])
+    assert set(run.metrics) == {"train/b", "val/a"}
+
+
 def test_cut_head_is_not_held_against_the_file() -> None:
     """That the head ends in mid-line says nothing about the file."""
     head = (LOG * HEAD_BYTES).encode()[:HEAD_BYTES]

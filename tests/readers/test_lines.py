@@ -167,6 +167,33 @@ def test_records_that_share_a_line(path: Path) -> None:
     assert codes(lines) == [("joined-lines", 2), ("torn-line", 3)]
 
 
+@pytest.mark.parametrize(
+    ("content", "found_codes"),
+    [
+        (b'{"e": 1}{"e": 2}{"e": ', [("joined-lines", 1), ("truncated-line", 1)]),
+        (b'{"e": 1}\r{"e": 2}\r{"e": ', [("joined-lines", 1), ("truncated-line", 1)]),
+        (b'{"e": 1}{"e": 2}{"e": \n', [("joined-lines", 1), ("bad-json", 1)]),
+        (b'{"e": 1},\n{"e": 2},\n', [("bad-json", 1), ("bad-json", 2)]),
+        (b'{"e": 1}{"e": {"e": 2}\n', [("torn-line", 1)]),
+        (b'{"e": 1} and {"e": 3}\n{"e": 2}\n', [("bad-json", 1)]),
+    ],
+)
+def test_whole_objects_before_a_broken_end(
+    path: Path, content: bytes, found_codes: list[tuple[str, int]]
+) -> None:
+    """Objects on a line count whatever follows them, and what follows is reported."""
+    found, lines = read(path, content)
+    assert [row["e"] for _, row in found] == [1, 2]
+    assert codes(lines) == found_codes
+
+
+def test_nothing_but_a_cut_off_line_is_an_error(path: Path) -> None:
+    """A run that was stopped within its first line is lost, and not just shortened."""
+    _, lines = read(path, b'{"e": 1, "l')
+    [finding] = lines.findings
+    assert (finding.code, finding.severity.value) == ("truncated-line", "error")
+
+
 def test_inside_of_a_torn_record_is_no_record(path: Path) -> None:
     """An object inside a torn one is not taken for a record of its own."""
     found, lines = read(path, b'{"s": {"l": 1}}\n{"s": {"l": 2}\n{"s": {"l": 3}}\n')

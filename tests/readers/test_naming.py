@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from dr_gen.readers.cells import duration, read_number
-from dr_gen.readers.naming import grows, row_split, split_name, time_axis, x_column
+from dr_gen.readers.naming import file_split, grows, row_split, split_name, time_axis, x_column
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,8 @@ def test_any_name_has_a_metric(name: str) -> None:
         ("it", "iter", None),
         ("timesteps_total", "timesteps_total", None),
         ("time/total_timesteps", "total_timesteps", None),
+        ("time/batch", "batch", None),
+        ("time/epoch", "epoch", None),
         ("images_seen", "samples", None),
         ("tokens", "tokens", None),
         ("_runtime", "time", None),
@@ -85,6 +87,15 @@ def test_x_columns(column: str, x: str, split: str | None) -> None:
     found = x_column(column)
     assert found is not None
     assert (found.x, found.split) == (x, split)
+
+
+@pytest.mark.parametrize(
+    ("stem", "split"),
+    [("val", "val"), ("Eval_metrics", "eval"), ("test_run", None), ("run", None), ("", None)],
+)
+def test_split_of_a_file(stem: str, split: str | None) -> None:
+    """A file called like a split, and nothing else, holds that split."""
+    assert file_split(stem) == split
 
 
 @pytest.mark.parametrize(
@@ -130,6 +141,9 @@ def test_times_since_1970() -> None:
         ("split", "fold 3", "fold 3"),
         ("type", "checkpoint", None),
         ("split", " ", None),
+        ("event", "train_step", "train"),
+        ("event", "start", None),
+        ("data_name", "train_clean", "train_clean"),
     ],
 )
 def test_split_of_a_row(column: str, text: str, split: str | None) -> None:

@@ -86,6 +86,14 @@ def test_link_to_nowhere_is_kept(tmp_path: Path) -> None:
     assert names(tmp_path) == ["gone.jsonl"]
 
 
+def test_link_that_cannot_be_followed_is_kept(tmp_path: Path) -> None:
+    """A link to a name that the system refuses ends no walk, and is listed like a broken one."""
+    files_of(tmp_path, "run.jsonl")
+    (tmp_path / "long.jsonl").symlink_to("x" * 300)
+    assert names(tmp_path) == ["long.jsonl", "run.jsonl"]
+    assert walk(tmp_path / "long.jsonl") == ([tmp_path / "long.jsonl"], [])
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
 def test_folder_without_permission_is_a_finding(tmp_path: Path) -> None:
     """A folder that cannot be listed is reported and the rest is read."""
