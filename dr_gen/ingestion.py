@@ -118,9 +118,7 @@ def plan(
     """
     from dr_gen.store.store import is_store
 
-    roots = [Path(p) for p in ([source] if isinstance(source, str | os.PathLike) else source)]
-    if not roots:
-        raise UsageError("no source was given; name a folder or file of runs, or a store")
+    roots = _roots(source)
     reader = None if format is None else formats.reader(format)
     sources: list[Source] = []
     stores: list[Path] = []
@@ -142,6 +140,14 @@ def plan(
         reason = f"no training log was recognised in {n_files} file{'' if n_files == 1 else 's'}"
         raise UnknownFormatError(where, tuple(formats.names()), reason)
     return Plan(tuple(_with_unique_ids(sources)), tuple(stores), tuple(findings), n_files)
+
+
+def _roots(source: Any) -> list[Path]:
+    paths = [source] if isinstance(source, str | os.PathLike) else source
+    given = isinstance(paths, Sequence) and len(paths) > 0
+    if not given or not all(isinstance(p, str | os.PathLike) and os.fspath(p) for p in paths):
+        raise UsageError(f"expected folders or files of runs, or stores; found {source!r}")
+    return [Path(p) for p in paths]
 
 
 def _recognised(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import attrs
 import numpy as np
 
+from dr_gen.errors import UsageError
 from dr_gen.model.curve import DEFAULT_X, MetricCurve
 from dr_gen.model.direction import direction_of
 from dr_gen.model.finding import Finding, Severity
@@ -47,9 +48,6 @@ _MOST = 0.5
 _MAX_LISTED = 5
 
 
-# ------------------------------------------------------------------ validators of one run
-
-
 def has_metrics(run: RunData) -> Iterator[Finding]:
     """A run without a single value: ``no-metrics``, an error."""
     if run.n_points == 0:
@@ -72,7 +70,14 @@ def expected_epochs(epochs: int | None = None, keys: Sequence[str] = EPOCH_KEYS)
     ----------
     epochs : int, optional
         How many are expected; by default what the configuration says under one of `keys`.
+
+    Raises
+    ------
+    UsageError
+        If `epochs` is not at least 1.
     """
+    if epochs is not None and epochs < 1:
+        raise UsageError(f"expected epochs must be at least 1, not {epochs!r}")
 
     def check(run: RunData) -> Iterator[Finding]:
         wanted = epochs if epochs is not None else _configured_epochs(run, keys)
@@ -80,7 +85,7 @@ def expected_epochs(epochs: int | None = None, keys: Sequence[str] = EPOCH_KEYS)
         if wanted is None or reached is None:
             return
         if reached < wanted:
-            stopped = _end_status(run) == "completed"
+            stopped = _end(run)[0] == "completed"
             severity = Severity.WARNING if stopped else Severity.ERROR
             message = f"{reached:g} of {wanted} epochs were logged"
             yield _found(run, "short-run", message, severity, hint="resume it, or leave it out")
@@ -255,9 +260,6 @@ def default_validators(
     )
 
 
-# ------------------------------------------------------------------ running them
-
-
 def validate(run: RunData, validators: Sequence[Validator] | None = None) -> RunData:
     """The run with what the validators found, its status and the reasons for it.
 
@@ -266,15 +268,25 @@ def validate(run: RunData, validators: Sequence[Validator] | None = None) -> Run
     chosen = default_validators() if validators is None else validators
     found = list(run.findings)
     for validator in chosen:
-        found += [f for f in validator(run) if f not in found]
+        found += [f for f in _looked(validator, run) if f not in found]
     seen = run.with_facts(findings=tuple(found))
     status, reasons = _judge(seen)
     return seen.with_facts(status=status, reasons=reasons)
 
 
+def _looked(validator: Validator, run: RunData) -> list[Finding]:
+    try:
+        return list(validator(run))
+    except Exception as error:
+        # One validator that is wrong about one run must not end the load of all.
+        name = getattr(validator, "__name__", repr(validator))
+        message = f"the validator {name} failed: {type(error).__name__}: {error}"
+        return [_found(run, "validator-failed", message, Severity.ERROR)]
+
+
 def _judge(run: RunData) -> tuple[Status, tuple[str, ...]]:
     by_code = {finding.code: finding for finding in reversed(run.findings)}
-    end, said = _end_status(run), _end_reason(run)
+    end, said = _end(run)
     blown = list(_diverged(run))
     if blown:
         return Status.DIVERGED, (*blown, *([said] if said else []))
@@ -318,19 +330,17 @@ def _diverged(run: RunData) -> Iterator[str]:
                 yield f"{split}/{metric} is {values[-1]:g} {where}"
 
 
-def _end_status(run: RunData) -> str | None:
+def _end(run: RunData) -> tuple[str | None, str | None]:
+    """Status and reason that the log itself gives for its end."""
     end = run.metadata.get("end")
-    return str(end["status"]).casefold() if isinstance(end, dict) and "status" in end else None
-
-
-def _end_reason(run: RunData) -> str | None:
-    end = run.metadata.get("end")
-    reason = end.get("reason") if isinstance(end, dict) else None
-    return str(reason) if reason else None
+    if not isinstance(end, dict) or "status" not in end:
+        return None, None
+    reason = end.get("reason")
+    return str(end["status"]).casefold(), str(reason) if reason else None
 
 
 def _has_end(run: RunData) -> bool:
-    return _end_status(run) is not None or run.metadata.get("train_time") is not None
+    return _end(run)[0] is not None or run.metadata.get("train_time") is not None
 
 
 def _usual_blocks(run: RunData) -> list[MetricCurve]:
@@ -343,9 +353,6 @@ def _usual_blocks(run: RunData) -> list[MetricCurve]:
 
 def _found(run: RunData, code: str, message: str, severity: Severity, *, hint: str = "") -> Finding:
     return Finding(code, message, severity, run.source or None, None, run.id, hint)
-
-
-# ------------------------------------------------------------------ beside the other runs
 
 
 def validate_group(group: RunGroup) -> RunGroup:
@@ -364,10 +371,9 @@ def _odd_splits(group: RunGroup) -> Iterator[Finding]:
     counts = Counter(split for splits in having.values() for split in splits)
     common = [split for split, n in counts.items() if n > _MOST * len(having)]
     for run_id, splits in having.items():
-        for split in common:
-            if split not in splits:
-                message = f"there is no split {split!r}, which {counts[split]} other runs have"
-                yield _found(group[run_id], "missing-split", message, Severity.WARNING)
+        for split in (split for split in common if split not in splits):
+            message = f"there is no split {split!r}, which {counts[split]} other runs have"
+            yield _found(group[run_id], "missing-split", message, Severity.WARNING)
 
 
 def _same_seeds(group: RunGroup) -> Iterator[Finding]:

@@ -103,8 +103,9 @@ def test_missing_source_is_named(tmp_path: Path) -> None:
     """A path that is not there is an error that names it."""
     with pytest.raises(SourceNotFoundError, match="nowhere"):
         load(tmp_path / "nowhere")
-    with pytest.raises(UsageError):
-        load([])
+    for nothing in ([], "", None, 3, [""], ["a", None]):
+        with pytest.raises(UsageError, match="expected folders or files"):
+            load(nothing)  # type: ignore[arg-type]
 
 
 def test_folder_without_logs_is_said(tmp_path: Path) -> None:
@@ -245,3 +246,28 @@ def test_run_without_its_configuration_does_not_make_keys_vary(tmp_path: Path) -
     assert "no-config" in {finding.code for finding in group["lost"].findings}
     assert group.hpm_group.important == ("optim.lr",)
     assert [c.runs for c in group.hpm_group.configurations] == [("lost",), ("0.1",), ("0.2",)]
+
+
+def test_configuration_line_above_flat_rows_is_read(tmp_path: Path) -> None:
+    """A log with our first line and rows of its own kind is a generic one, with its settings."""
+    rows = [{"type": "dict_config", "value": {"lr": 0.1}}]
+    rows += [{"step": i, "train/loss": 1.0 / (i + 1)} for i in range(3)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = load(tmp_path)[0]
+    assert run.metadata["format"] == "jsonlines"
+    assert run.hpms["lr"] == 0.1
+    assert run.curve("train/loss", x="step").xs.tolist() == [0, 1, 2]
+
+
+def test_long_form_is_read_as_curves(tmp_path: Path) -> None:
+    """Rows of a name and its value become one curve a name."""
+    rows = [
+        {"step": i, "name": name, "value": float(i + len(name))}
+        for i in range(3)
+        for name in ("train/loss", "val/acc")
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = load(tmp_path)[0]
+    assert run.metrics == ("train/loss", "val/acc")
+    assert run.curve("val/acc").values.tolist() == [7.0, 8.0, 9.0]
+    assert run.findings == ()

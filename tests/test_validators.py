@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dr_gen.errors import UsageError
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
@@ -239,3 +240,20 @@ def test_same_seed_twice_is_found_and_kept() -> None:
     assert [(f.code, f.run) for f in group.source_findings] == [("duplicate-seed", "r2")]
     assert len(group) == 4
     assert validate_group(group) == group
+
+
+def test_validator_that_fails_is_a_finding() -> None:
+    """An error in one validator is listed with the run, and the others still look."""
+
+    def wrong(checked: RunData) -> list[Finding]:
+        raise ZeroDivisionError("oops")
+
+    checked = validate(run({}), [wrong, *default_validators()])
+    assert codes(checked) == {"validator-failed", "no-metrics"}
+    assert "wrong failed: ZeroDivisionError: oops" in checked.findings[0].message
+
+
+def test_expected_epochs_must_be_a_number_of_epochs() -> None:
+    """To expect no epochs at all is misuse."""
+    with pytest.raises(UsageError, match="at least 1"):
+        default_validators(0)

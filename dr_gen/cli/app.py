@@ -28,6 +28,7 @@ METRIC = Annotated[
     str | None,
     typer.Argument(help="Metric address such as val/acc1@best; by default one is chosen."),
 ]
+METRIC_OPTION = Annotated[str | None, typer.Option("--metric", "-m", help="The same as an option.")]
 WHERE = Annotated[
     list[str] | None,
     typer.Option("--where", "-w", help="Only runs with key=value; several must all hold."),
@@ -145,6 +146,7 @@ def show(
 def summarize(
     path: PATH,
     metric: METRIC = None,
+    named: METRIC_OPTION = None,
     where: WHERE = None,
     by: BY = None,
     all_runs: ALL = False,
@@ -156,13 +158,16 @@ def summarize(
     from dr_gen.cli import commands
 
     path, metric = in_order(path, metric)
-    commands.summarize(path, metric, by, all_runs, Opening(where or (), config, format), as_json)
+    commands.summarize(
+        path, named or metric, by, all_runs, Opening(where or (), config, format), as_json
+    )
 
 
 @app.command()
 def compare(
     path: PATH,
     metric: METRIC = None,
+    named: METRIC_OPTION = None,
     where: WHERE = None,
     by: BY = None,
     all_runs: ALL = False,
@@ -174,7 +179,9 @@ def compare(
     from dr_gen.cli import commands
 
     path, metric = in_order(path, metric)
-    commands.compare(path, metric, by, all_runs, Opening(where or (), config, format), as_json)
+    commands.compare(
+        path, named or metric, by, all_runs, Opening(where or (), config, format), as_json
+    )
 
 
 @app.command()

@@ -263,6 +263,9 @@ class MetricCurve:
         best = self.reduce("best")
         return f"{text}, last {values[-1]:.6g}, best {best:.6g}"
 
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         small = self.table.take(self.table.run[[self.curve]].astype(np.intp))
         curve = small.find(0, self.split, self.metric)

@@ -195,7 +195,8 @@ class HpmGroup:
         return [*names.values(), "Count"], rows
 
     def __repr__(self) -> str:
-        swept = ", ".join(f"{self.labels.key(k)} ({len(self.varying[k])})" for k in self.important)
+        names = self.labels.key_names(self.important)
+        swept = ", ".join(f"{name} ({len(self.varying[key])})" for key, name in names.items())
         count = len(self.configurations)
         return (
             f"HpmGroup({len(self.ids)} runs, {count} configurations; swept: {swept or 'nothing'})"

@@ -13,6 +13,7 @@ from dr_gen.model.run_table import Status
 
 __all__ = ["MAX_ROWS", "group_html", "group_text"]
 
+_MAX_KEYS = 6
 MAX_ROWS = 20
 """How many runs of a group a notebook shows."""
 
@@ -20,7 +21,10 @@ MAX_ROWS = 20
 def group_text(hpms: HpmGroup, statuses: Sequence[Status]) -> str:
     """One line: runs by status, configurations, what was swept."""
     counts = ", ".join(f"{n} {status}" for status, n in Counter(statuses).most_common())
-    swept = ", ".join(f"{hpms.labels.key(k)} ({len(hpms.varying[k])})" for k in hpms.important)
+    names = hpms.labels.key_names(hpms.important)
+    keys = [f"{names[k]} ({len(hpms.varying[k])})" for k in hpms.important[:_MAX_KEYS]]
+    more = len(hpms.important) - _MAX_KEYS
+    swept = ", ".join([*keys, f"{more} more"] if more > 0 else keys)
     runs, n = len(statuses), len(hpms.configurations)
     return (
         f"RunGroup: {runs} run{'' if runs == 1 else 's'} ({counts or 'none'}), "

@@ -102,6 +102,21 @@ class JsonLinesReader:
         return ReadResult((run,))
 
 
+_NAMING = ("name", "metric", "tag", "key")
+
+
+def _widened(record: dict[str, Any]) -> dict[str, Any]:
+    """A row of the long form, a name and its value, as a row of one column of that name."""
+    value = record.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return record
+    for naming in _NAMING:
+        if isinstance(name := record.get(naming), str) and name and name not in record:
+            rest = {k: v for k, v in record.items() if k not in (naming, "value")}
+            return {**rest, name: value}
+    return record
+
+
 class _JsonLog:
     """What the lines of one log hold: taken one by one, understood as a whole."""
 
@@ -130,6 +145,10 @@ class _JsonLog:
 
     def take(self, line: int, record: dict[str, Any]) -> None:
         """Take one object."""
+        if record.get("type") == "dict_config" and isinstance(record.get("value"), dict):
+            # The first line of a native log, here above rows of another kind.
+            record = {"config": record["value"]}
+        record = _widened(record)
         configs = [k for k in record if k.casefold() in CONFIG_KEYS and isinstance(record[k], dict)]
         for key in configs:
             self._config(line, key, record[key])

@@ -47,6 +47,12 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _is_foreign(line: bytes) -> bool:
+    """Whether a whole line is an object that no native log holds."""
+    ours = any(key in line for key in (b'"type"', b'"agg_stats"', b'"data_name"'))
+    return line.startswith(b'{"') and line.rstrip().endswith(b"}") and not ours
+
+
 @attrs.frozen
 class NativeReader:
     """Reads the log of one run.
@@ -68,6 +74,8 @@ class NativeReader:
         """Certain where a configuration or a metric line is seen, whatever is broken around it."""
         text = decoded_head(path, head)
         if _CONFIG_LINE.search(text):
+            if b'"agg_stats"' not in text and any(map(_is_foreign, text.splitlines())):
+                return Detection(0.5, "a dict_config line above rows of another kind")
             return Detection(0.98, "a dict_config line")
         if any(b'"agg_stats"' in line and b'"data_name"' in line for line in text.splitlines()):
             return Detection(0.97, "lines with data_name and agg_stats")
