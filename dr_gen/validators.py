@@ -16,7 +16,7 @@ import numpy as np
 from dr_gen.model.curve import DEFAULT_X, MetricCurve
 from dr_gen.model.direction import direction_of
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.model.group import RunGroup
+from dr_gen.model.group import RunGroup, with_records
 from dr_gen.model.hpm import MISSING, canonical
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
@@ -33,6 +33,7 @@ __all__ = [
     "non_finite_values",
     "repeated_x",
     "validate",
+    "validate_all",
     "validate_group",
 ]
 
@@ -263,13 +264,23 @@ def validate(run: RunData, validators: Sequence[Validator] | None = None) -> Run
 
     Findings that are there already are not added again.
     """
-    chosen = default_validators() if validators is None else validators
-    found = list(run.findings)
-    for validator in chosen:
-        found += [f for f in validator(run) if f not in found]
-    seen = run.with_facts(findings=tuple(found))
-    status, reasons = _judge(seen)
-    return seen.with_facts(status=status, reasons=reasons)
+    return validate_all([run], default_validators() if validators is None else validators)[0]
+
+
+def validate_all(runs: Sequence[RunData], validators: Sequence[Validator]) -> list[RunData]:
+    """Each run as `validate` gives it; runs that share their columns still do."""
+    records = []
+    for run in runs:
+        found = list(run.findings)
+        for validator in validators:
+            found += [f for f in validator(run) if f not in found]
+        records.append(attrs.evolve(run.record, findings=tuple(found)))
+    seen = with_records(runs, records)
+    judged = [
+        attrs.evolve(record, status=status, reasons=reasons)
+        for record, (status, reasons) in zip(records, map(_judge, seen), strict=True)
+    ]
+    return with_records(seen, judged)
 
 
 def _judge(run: RunData) -> tuple[Status, tuple[str, ...]]:
