@@ -16,13 +16,14 @@ from typing import Any
 import attrs
 
 from dr_gen.errors import DrGenError, SourceNotFoundError, UnknownFormatError, UsageError
+from dr_gen.group_validators import validate_group
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup, with_records
 from dr_gen.model.run import RunData
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, Reader, ReadOptions, ReadResult
 from dr_gen.readers.tree import LOG_SUFFIXES, experiment_name, run_id, walk
-from dr_gen.validators import Validator, default_validators, validate_all, validate_group
+from dr_gen.validators import Validator, default_validators, validate_all
 
 __all__ = ["Plan", "Progress", "Source", "ingest", "load", "plan"]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dr_gen.group_validators import validate_group
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
@@ -16,7 +17,6 @@ from dr_gen.validators import (
     epochs_reached,
     expected_splits,
     validate,
-    validate_group,
 )
 
 NAN = float("nan")
