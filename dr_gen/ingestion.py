@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,13 +16,14 @@ from typing import Any
 import attrs
 
 from dr_gen.errors import DrGenError, SourceNotFoundError, UnknownFormatError, UsageError
+from dr_gen.group_validators import validate_group
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.model.group import RunGroup
+from dr_gen.model.group import RunGroup, with_records
 from dr_gen.model.run import RunData
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, Reader, ReadOptions, ReadResult
 from dr_gen.readers.tree import LOG_SUFFIXES, experiment_name, run_id, walk
-from dr_gen.validators import Validator, default_validators, validate, validate_group
+from dr_gen.validators import Validator, default_validators, validate_all
 
 __all__ = ["Plan", "Progress", "Source", "ingest", "load", "plan"]
 
@@ -262,9 +264,11 @@ def load(
         stored = open_store(store)
         runs += stored
         findings += stored.source_findings
-    for run in _read(decided.sources, columns or ColumnMap(), findings, progress):
-        runs.append(validate(run, checks))
-    group = RunGroup.from_runs(_renamed(runs), source_findings=tuple(findings), **settings)
+    read = list(_read(decided.sources, columns or ColumnMap(), findings, progress))
+    checked = validate_all(_with_formats(read), checks)
+    group = RunGroup.from_runs(
+        _renamed([*runs, *checked]), source_findings=tuple(findings), **settings
+    )
     return validate_group(group)
 
 
@@ -315,17 +319,51 @@ def _read(
     columns: ColumnMap,
     findings: list[Finding],
     progress: Progress | None,
-) -> Iterator[RunData]:
-    for done, source in enumerate(sources):
-        if progress is not None:
-            progress(done, len(sources))
-        result = _read_one(source, ReadOptions(source.experiment, columns))
-        findings += result.findings
-        for run in result.runs:
-            metadata = {**run.record.metadata, "format": source.reader.name}
-            yield run.with_facts(metadata=metadata)
+) -> Iterator[tuple[RunData, str]]:
+    """Runs, each with the name of its format."""
+    done = 0
+    for _, alike in itertools.groupby(sources, key=lambda source: id(source.reader)):
+        for source, result in _read_alike(list(alike), columns):
+            if progress is not None:
+                progress(done, len(sources))
+            done += 1
+            findings += result.findings
+            for run in result.runs:
+                yield run, source.reader.name
     if progress is not None:
         progress(len(sources), len(sources))
+
+
+def _with_formats(read: Sequence[tuple[RunData, str]]) -> list[RunData]:
+    """The runs with the names of their formats in their metadata."""
+    runs = [run for run, _ in read]
+    records = [
+        attrs.evolve(run.record, metadata={**run.record.metadata, "format": name})
+        for run, name in read
+    ]
+    return with_records(runs, records)
+
+
+def _read_alike(
+    sources: Sequence[Source], columns: ColumnMap
+) -> Iterator[tuple[Source, ReadResult]]:
+    """Sources of one reader: all together if it can, else one by one."""
+    options = [ReadOptions(source.experiment, columns) for source in sources]
+    read_many = getattr(sources[0].reader, "read_many", None)
+    done = 0
+    if read_many is not None:
+        items = [(s.path, s.run_id, o) for s, o in zip(sources, options, strict=True)]
+        try:
+            for result in read_many(items):
+                yield sources[done], result
+                done += 1
+        except DrGenError:
+            raise
+        except Exception:
+            # Whatever it was, one by one it hits a single file.
+            pass
+    for source, option in zip(sources[done:], options[done:], strict=True):
+        yield source, _read_one(source, option)
 
 
 def _read_one(source: Source, options: ReadOptions) -> ReadResult:

@@ -2,11 +2,12 @@
 
 A validator is any callable that takes a `RunData` and gives findings. `validate` runs several,
 adds what they find to the run and decides its status. What only shows beside the other runs of a
-group (a split that the others have, one seed twice) is for `validate_group`.
+group (a split that the others have, one seed twice) is in `dr_gen.group_validators`.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -14,13 +15,22 @@ import attrs
 import numpy as np
 
 from dr_gen.errors import UsageError
-from dr_gen.model.curve import DEFAULT_X, MetricCurve
+from dr_gen.model.curve import DEFAULT_X, MetricCurve, MetricCurves
 from dr_gen.model.direction import direction_of
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.model.group import RunGroup
-from dr_gen.model.hpm import MISSING, canonical
+from dr_gen.model.group import with_records
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
+from dr_gen.screens import (
+    may_be_empty,
+    may_have_gaps,
+    may_miss_epochs,
+    may_not_be_finite,
+    may_repeat_x,
+    may_vary_in_length,
+    needed,
+    screened_by,
+)
 
 __all__ = [
     "EPOCH_KEYS",
@@ -30,11 +40,12 @@ __all__ = [
     "equal_lengths",
     "expected_epochs",
     "expected_splits",
+    "finding_about",
     "gaps",
     "non_finite_values",
     "repeated_x",
     "validate",
-    "validate_group",
+    "validate_all",
 ]
 
 Validator = Callable[[RunData], Iterable[Finding]]
@@ -48,10 +59,11 @@ _MOST = 0.5
 _MAX_LISTED = 5
 
 
+@screened_by(may_be_empty)
 def has_metrics(run: RunData) -> Iterator[Finding]:
     """A run without a single value: ``no-metrics``, an error."""
     if run.n_points == 0:
-        yield _found(
+        yield finding_about(
             run,
             "no-metrics",
             "the run has no metric values",
@@ -79,6 +91,7 @@ def expected_epochs(epochs: int | None = None, keys: Sequence[str] = EPOCH_KEYS)
     if epochs is not None and epochs < 1:
         raise UsageError(f"expected epochs must be at least 1, not {epochs!r}")
 
+    @screened_by(lambda table: may_miss_epochs(table, keys, epochs))
     def check(run: RunData) -> Iterator[Finding]:
         wanted = epochs if epochs is not None else _configured_epochs(run, keys)
         reached = epochs_reached(run)
@@ -88,11 +101,13 @@ def expected_epochs(epochs: int | None = None, keys: Sequence[str] = EPOCH_KEYS)
             stopped = _end(run)[0] == "completed"
             severity = Severity.WARNING if stopped else Severity.ERROR
             message = f"{reached:g} of {wanted} epochs were logged"
-            yield _found(run, "short-run", message, severity, hint="resume it, or leave it out")
+            yield finding_about(
+                run, "short-run", message, severity, hint="resume it, or leave it out"
+            )
         elif reached > wanted:
             message = f"{reached:g} epochs were logged where {wanted} were expected"
             hint = "two trainings in one log, or the configuration was changed"
-            yield _found(run, "long-run", message, Severity.WARNING, hint=hint)
+            yield finding_about(run, "long-run", message, Severity.WARNING, hint=hint)
 
     return check
 
@@ -127,6 +142,7 @@ def _configured_epochs(run: RunData, keys: Sequence[str]) -> int | None:
     return None
 
 
+@screened_by(may_vary_in_length)
 def equal_lengths(run: RunData) -> Iterator[Finding]:
     """Metrics of one split that have different numbers of values: ``unequal-lengths``.
 
@@ -145,9 +161,10 @@ def equal_lengths(run: RunData) -> Iterator[Finding]:
         listed += f" and {len(odd) - _MAX_LISTED} more" if len(odd) > _MAX_LISTED else ""
         message = f"{split}: most metrics have {usual} values, but {listed}"
         severity = Severity.WARNING if close else Severity.INFO
-        yield _found(run, "unequal-lengths", message, severity)
+        yield finding_about(run, "unequal-lengths", message, severity)
 
 
+@screened_by(may_have_gaps)
 def gaps(run: RunData) -> Iterator[Finding]:
     """Points missing inside a split that is otherwise logged at regular x: ``gap``."""
     for curve in _usual_blocks(run):
@@ -165,9 +182,12 @@ def gaps(run: RunData) -> Iterator[Finding]:
             f"{curve.split}: {missing} point{'' if missing == 1 else 's'} missing, "
             f"first between {curve.x_name} {xs[first]} and {xs[first + 1]}"
         )
-        yield _found(run, "gap", message, Severity.WARNING, hint="lines were lost or never written")
+        yield finding_about(
+            run, "gap", message, Severity.WARNING, hint="lines were lost or never written"
+        )
 
 
+@screened_by(may_repeat_x)
 def repeated_x(run: RunData) -> Iterator[Finding]:
     """X that comes twice or goes back: ``repeated-x``, ``unordered-x``.
 
@@ -192,12 +212,13 @@ def repeated_x(run: RunData) -> Iterator[Finding]:
                 f"{curve.x_name} {again[0]}" + (f" … {again[-1]}" if len(again) > 1 else "")
             )
             hint = "a resumed run? by default the last value counts (repeats=)"
-            yield _found(run, "repeated-x", message, Severity.WARNING, hint=hint)
+            yield finding_about(run, "repeated-x", message, Severity.WARNING, hint=hint)
         elif len(rows) > 1 and bool((rows[1:] < rows[:-1]).any()):
             message = f"{curve.split}: {curve.x_name} goes back; points are sorted by it"
-            yield _found(run, "unordered-x", message, Severity.INFO)
+            yield finding_about(run, "unordered-x", message, Severity.INFO)
 
 
+@screened_by(may_not_be_finite)
 def non_finite_values(run: RunData) -> Iterator[Finding]:
     """NaN or infinite values, one finding a metric: ``non-finite``."""
     for split, metrics in run.items():
@@ -213,17 +234,18 @@ def non_finite_values(run: RunData) -> Iterator[Finding]:
                 else (f"first at {curve.x_name} {curve.xs[bad[0]]}")
             )
             message = f"{split}/{metric}: {len(bad)} of {len(curve)} values not finite, {where}"
-            yield _found(run, "non-finite", message, Severity.WARNING)
+            yield finding_about(run, "non-finite", message, Severity.WARNING)
 
 
 def expected_splits(splits: Sequence[str]) -> Validator:
     """A validator that misses splits: ``missing-split``, an error."""
 
+    @screened_by(lambda table: np.full(len(table.records), bool(splits)))
     def check(run: RunData) -> Iterator[Finding]:
         for split in splits:
             if split not in tuple(run):
                 message = f"there is no split {split!r}; found {', '.join(run) or 'none'}"
-                yield _found(run, "missing-split", message, Severity.ERROR)
+                yield finding_about(run, "missing-split", message, Severity.ERROR)
 
     return check
 
@@ -233,7 +255,7 @@ def end_marker(run: RunData) -> Iterator[Finding]:
     if run.metadata.get("format") == "native" and not _has_end(run):
         hint = "the process was stopped, or is still running"
         message = "the log has no end marker"
-        yield _found(run, "no-end-marker", message, Severity.WARNING, hint=hint)
+        yield finding_about(run, "no-end-marker", message, Severity.WARNING, hint=hint)
 
 
 def default_validators(
@@ -265,13 +287,30 @@ def validate(run: RunData, validators: Sequence[Validator] | None = None) -> Run
 
     Findings that are there already are not added again.
     """
-    chosen = default_validators() if validators is None else validators
-    found = list(run.findings)
-    for validator in chosen:
-        found += [f for f in _looked(validator, run) if f not in found]
-    seen = run.with_facts(findings=tuple(found))
-    status, reasons = _judge(seen)
-    return seen.with_facts(status=status, reasons=reasons)
+    return validate_all([run], default_validators() if validators is None else validators)[0]
+
+
+def validate_all(runs: Sequence[RunData], validators: Sequence[Validator]) -> list[RunData]:
+    """Each run as `validate` gives it; runs that share their columns still do."""
+    records = []
+    finite: list[bool] = []
+    for _, together in itertools.groupby(runs, key=lambda run: id(run.table)):
+        members = list(together)
+        table = members[0].table
+        masks = [(validator, needed(validator, table)) for validator in validators]
+        odd = may_not_be_finite(table)
+        for run in members:
+            found = list(run.findings)
+            for validator, mask in masks:
+                if mask[run.index]:
+                    found += [f for f in _looked(validator, run) if f not in found]
+            records.append(attrs.evolve(run.record, findings=tuple(found)))
+            finite.append(not odd[run.index])
+    seen = with_records(runs, records)
+    for i, run in enumerate(seen):
+        status, reasons = _judge(run, finite[i])
+        records[i] = attrs.evolve(records[i], status=status, reasons=reasons)
+    return with_records(seen, records)
 
 
 def _looked(validator: Validator, run: RunData) -> list[Finding]:
@@ -281,13 +320,13 @@ def _looked(validator: Validator, run: RunData) -> list[Finding]:
         # One validator that is wrong about one run must not end the load of all.
         name = getattr(validator, "__name__", repr(validator))
         message = f"the validator {name} failed: {type(error).__name__}: {error}"
-        return [_found(run, "validator-failed", message, Severity.ERROR)]
+        return [finding_about(run, "validator-failed", message, Severity.ERROR)]
 
 
-def _judge(run: RunData) -> tuple[Status, tuple[str, ...]]:
+def _judge(run: RunData, finite: bool) -> tuple[Status, tuple[str, ...]]:
     by_code = {finding.code: finding for finding in reversed(run.findings)}
     end, said = _end(run)
-    blown = list(_diverged(run))
+    blown = [] if finite else list(_diverged(run))
     if blown:
         return Status.DIVERGED, (*blown, *([said] if said else []))
     if end in _FAILED_ENDS:
@@ -345,50 +384,14 @@ def _has_end(run: RunData) -> bool:
 
 def _usual_blocks(run: RunData) -> list[MetricCurve]:
     """One curve for each different set of rows, on its usual axis."""
-    seen: dict[int, MetricCurve] = {}
-    for curve in run.curves():
-        seen.setdefault(int(curve.table.block[curve.curve]), curve)
-    return list(seen.values())
+    table = run.table.curves
+    curves = table.curves_of_run(run.index)
+    _, first = np.unique(table.block[curves], return_index=True)
+    return [MetricCurves(table, int(curves[i])).default for i in np.sort(first)]
 
 
-def _found(run: RunData, code: str, message: str, severity: Severity, *, hint: str = "") -> Finding:
+def finding_about(
+    run: RunData, code: str, message: str, severity: Severity, *, hint: str = ""
+) -> Finding:
+    """A finding about a run as a whole."""
     return Finding(code, message, severity, run.source or None, None, run.id, hint)
-
-
-def validate_group(group: RunGroup) -> RunGroup:
-    """The group with findings about runs that differ from the others.
-
-    ``missing-split``: a split that most of the runs have. ``duplicate-seed``: two runs of one
-    configuration with one seed; both are kept.
-    """
-    found = [*group.source_findings]
-    found += [f for f in (*_odd_splits(group), *_same_seeds(group)) if f not in found]
-    return attrs.evolve(group, source_findings=tuple(found))
-
-
-def _odd_splits(group: RunGroup) -> Iterator[Finding]:
-    having = {run.id: tuple(run) for run in group if run.n_points}
-    counts = Counter(split for splits in having.values() for split in splits)
-    common = [split for split, n in counts.items() if n > _MOST * len(having)]
-    for run_id, splits in having.items():
-        for split in (split for split in common if split not in splits):
-            message = f"there is no split {split!r}, which {counts[split]} other runs have"
-            yield _found(group[run_id], "missing-split", message, Severity.WARNING)
-
-
-def _same_seeds(group: RunGroup) -> Iterator[Finding]:
-    hpms = group.hpm_group
-    if hpms.seed is None:
-        return
-    seeds = hpms.values(hpms.seed)
-    for _, positions in hpms.members(hpms.important):
-        first: dict[object, str] = {}
-        for position in positions.tolist():
-            seed, run = seeds[position], group[position]
-            if seed is MISSING:
-                continue
-            other = first.setdefault(canonical(seed), run.id)
-            if other != run.id:
-                message = f"same configuration and seed ({seed}) as run {other!r}"
-                hint = "both are counted; leave one out if it is a copy"
-                yield _found(run, "duplicate-seed", message, Severity.WARNING, hint=hint)

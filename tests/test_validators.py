@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dr_gen.errors import UsageError
+from dr_gen.group_validators import validate_group
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
@@ -17,7 +18,6 @@ from dr_gen.validators import (
     epochs_reached,
     expected_splits,
     validate,
-    validate_group,
 )
 
 NAN = float("nan")

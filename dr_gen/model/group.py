@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -20,13 +21,13 @@ from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.model.labels import Labels
 from dr_gen.model.noise import NOISE_KEYS
 from dr_gen.model.run import RunData, find_address
-from dr_gen.model.run_table import RunTable, Status
+from dr_gen.model.run_table import RunRecord, RunTable, Status
 from dr_gen.model.selection import matches, meant, plain
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["RunGroup"]
+__all__ = ["RunGroup", "with_records"]
 
 
 def _findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -341,3 +342,25 @@ class RunGroup(Sequence[RunData]):
             indices = self.indices
         settings = (self.source_findings, self.noise, self.labels, self.directions)
         return (RunGroup, (table, indices, *settings))
+
+
+def with_records(runs: Sequence[RunData], records: Sequence[RunRecord]) -> list[RunData]:
+    """The same runs with other records; those that share their columns still do.
+
+    Parameters
+    ----------
+    runs : sequence of RunData
+    records : sequence of RunRecord
+        One for each run.
+    """
+    out: list[RunData] = []
+    pairs = zip(runs, records, strict=True)
+    for _, together in itertools.groupby(pairs, key=lambda pair: id(pair[0].table)):
+        members = list(together)
+        table = members[0][0].table
+        changed = list(table.records)
+        for run, record in members:
+            changed[run.index] = record
+        table = attrs.evolve(table, records=tuple(changed))
+        out += [RunData(table, run.index) for run, _ in members]
+    return out

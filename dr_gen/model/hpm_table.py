@@ -27,6 +27,24 @@ def _exact(value: Any) -> Hashable:
     return (type(value), value)
 
 
+def _encode(cells: list[Any], codes: Codes) -> tuple[Any, ...]:
+    """The values among `cells` that differ, each once; `codes` becomes the index of each cell."""
+    kinds = set(map(type, cells))
+    if kinds <= {str} or kinds <= {int} or kinds <= {bool}:
+        # Equal are the same here, and need no stand-in.
+        index = {value: i for i, value in enumerate(dict.fromkeys(cells))}
+        codes[:] = list(map(index.__getitem__, cells))
+        return tuple(index)
+    seen: dict[Hashable, int] = {}
+    values: list[Any] = []
+    for place, value in enumerate(cells):
+        if value is not MISSING:
+            code = codes[place] = seen.setdefault(_exact(value), len(values))
+            if code == len(values):
+                values.append(value)
+    return tuple(values)
+
+
 def value_order(value: Any) -> tuple[int, Any]:
     """Sort key for values of any kind: missing, null, bools, numbers (NaN last), text, the rest."""
     if value is MISSING:
@@ -63,22 +81,43 @@ class HpmTable:
     @classmethod
     def from_mappings(cls, rows: Sequence[Mapping[str, Any]]) -> HpmTable:
         """Columns from one flat mapping a run."""
-        columns: dict[str, tuple[dict[Hashable, int], list[Any]]] = {}
-        cells: dict[str, list[tuple[int, int]]] = {}
-        for index, row in enumerate(rows):
-            for key, value in row.items():
-                if value is MISSING:
-                    continue  # to lack a key is no value, and has no category
-                seen, values = columns.setdefault(key, ({}, []))
-                code = seen.setdefault(_exact(value), len(values))
-                if code == len(values):
-                    values.append(value)
-                cells.setdefault(key, []).append((index, code))
-        codes = np.full((len(columns), len(rows)), -1, np.int32)
-        for position, key in enumerate(columns):
-            where, found = zip(*cells[key], strict=True)
-            codes[position, list(where)] = found
-        return cls(tuple(columns), tuple(tuple(v) for _, v in columns.values()), codes)
+        keys = dict.fromkeys(key for row in rows for key in row)
+        categories: list[tuple[Any, ...]] = []
+        codes = np.full((len(keys), len(rows)), -1, np.int32)
+        kept = []
+        for position, key in enumerate(keys):
+            cells = [row.get(key, MISSING) for row in rows]
+            found = codes[position]
+            values = _encode(cells, found)
+            # To lack a key is no value, and has no category.
+            if values:
+                kept.append(position)
+                categories.append(values)
+        names = tuple(keys)
+        return cls(tuple(names[i] for i in kept), tuple(categories), codes[kept])
+
+    @classmethod
+    def concat(cls, tables: Sequence[HpmTable]) -> HpmTable:
+        """The runs of several tables behind one another."""
+        columns: dict[str, dict[Hashable, int]] = {}
+        categories: dict[str, list[Any]] = {}
+        first = np.cumsum([0, *(table.n_runs for table in tables)])
+        parts: list[tuple[str, int, Codes]] = []
+        for table, start in zip(tables, first.tolist(), strict=False):
+            for key, values, own in zip(table.keys, table.categories, table.codes, strict=True):
+                seen = columns.setdefault(key, {})
+                known = categories.setdefault(key, [])
+                lookup = np.full(len(values) + 1, -1, np.int32)
+                for code, value in enumerate(values):
+                    lookup[code] = seen.setdefault(_exact(value), len(known))
+                    if lookup[code] == len(known):
+                        known.append(value)
+                parts.append((key, start, lookup[own]))
+        position = {key: i for i, key in enumerate(columns)}
+        codes = np.full((len(columns), int(first[-1])), -1, np.int32)
+        for key, start, own in parts:
+            codes[position[key], start : start + len(own)] = own
+        return cls(tuple(columns), tuple(map(tuple, categories.values())), codes)
 
     @property
     def n_runs(self) -> int:

@@ -127,8 +127,13 @@ def detect(
         If two are equally sure.
     """
     asked = formats().readers if readers is None else readers
-    answers = {name: _asked(one, path, head) for name, one in asked.items()}
-    best = max((answer.confidence for answer in answers.values()), default=0.0)
+    answers: dict[str, Detection] = {}
+    best = 0.0
+    for name, one in asked.items():
+        # To find out how far it is from certain takes a guessing reader longer than to read.
+        if best <= getattr(one, "ceiling", 1.0):
+            answers[name] = _asked(one, path, head)
+            best = max(best, answers[name].confidence)
     if best <= 0:
         return None
     surest = tuple(name for name, answer in answers.items() if answer.confidence == best)

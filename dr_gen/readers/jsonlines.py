@@ -46,7 +46,7 @@ from dr_gen.readers.measurements import CellNotes
 from dr_gen.readers.naming import DEFAULT_SPLIT, file_split
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import CONFIG_KEYS, differing, flat_config, named, read_sidecars
-from dr_gen.readers.sniffing import TEXT_LOGS, json_lines_detection
+from dr_gen.readers.sniffing import CEILING, TEXT_LOGS, json_lines_detection
 
 __all__ = ["JsonLinesReader"]
 
@@ -71,6 +71,11 @@ class JsonLinesReader:
     def name(self) -> str:
         """Name of the format."""
         return "jsonlines"
+
+    @property
+    def ceiling(self) -> float:
+        """It is never surer of a file than this."""
+        return CEILING
 
     def detect(self, path: Path, head: bytes) -> Detection:
         """See `json_lines_detection`; never above 0.9, for formats that are known exactly."""

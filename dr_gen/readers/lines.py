@@ -12,11 +12,12 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
 from dr_gen.model.finding import Finding, Severity, line_ranges
+from dr_gen.readers.torn import OBJECT, Beginnings, record_starts
 
 __all__ = ["JsonLines", "decoded_head", "log_suffix"]
 
@@ -32,9 +33,7 @@ _ENCODINGS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _REMOVE = "remove or repair the line"
-_OBJECT: Final = b'{"'
 _SPACE: Final = re.compile(r"\s*")
-_ATTEMPTS: Final = 8
 
 
 def log_suffix(path: Path) -> str:
@@ -98,7 +97,7 @@ class JsonLines:
         self._pending: list[Finding] = []
         self._binary = False
         self._text_lines: list[int] = []
-        self._beginnings: set[bytes] = set()
+        self._beginnings = Beginnings()
         self._duplicates: list[str] = []
         self._decoder = json.JSONDecoder(object_pairs_hook=self._object, strict=False)
         self._careful = json.JSONDecoder(
@@ -147,6 +146,18 @@ class JsonLines:
             raise
         return file
 
+    # ------------------------------------------------------------------ in part
+
+    def accept(self, lines: bytes, n: int, names: Iterable[str]) -> None:
+        """Count `n` lines that somebody else has read: an object each, its keys among `names`."""
+        self.n_lines += n
+        self._count(n)
+        self._beginnings.add_many(lines, names)
+
+    def read_line(self, number: int, raw: bytes) -> list[dict[str, Any]]:
+        """The objects of one line; what comes before it was read or accepted."""
+        return [record for _, record in self._line(number, raw)]
+
     # ------------------------------------------------------------------ one line
 
     def _line(self, number: int, raw: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -165,7 +176,7 @@ class JsonLines:
                 self._note("zero-bytes", message, "warning", number, "the object was read")
                 line = bare
         if self._embedded and not line.startswith(b"{"):
-            start = line.find(_OBJECT)
+            start = line.find(OBJECT)
             if start < 0 or not line.endswith(b"}"):
                 self._text_lines.append(number)
                 return
@@ -183,6 +194,12 @@ class JsonLines:
             yield from self._broken(number, line, error, ends)
         except RecursionError:
             self._bad("too-deep", f"nested more than {_MAX_DEPTH} deep", number)
+
+    def _count(self, n: int) -> None:
+        self.n_objects += n
+        if self._pending:
+            self.findings += self._pending
+            self._pending = []
 
     def _values(self, number: int, line: bytes) -> tuple[list[Any], bytes]:
         """The JSON value of a line, several if line breaks between them got lost, and the rest."""
@@ -236,23 +253,19 @@ class JsonLines:
             message = f"key {keys} is there twice; the last value counts"
             self._note("duplicate-key", message, "warning", number)
             self._duplicates.clear()
-        self.n_objects += 1
-        if self._pending:
-            self.findings += self._pending
-            self._pending = []
-        if len(self._beginnings) < _ENOUGH_BAD:
-            self._beginnings.add(_first_key(line))
+        self._count(1)
+        self._beginnings.add(line)
         yield number, value
 
     def _broken(
         self, number: int, line: bytes, error: json.JSONDecodeError, ends: bool, after: int = 0
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """A line that is no JSON `after` some byte; a record that follows a torn one is kept."""
-        if self._embedded and not line.startswith(_OBJECT):
+        if self._embedded and not line.startswith(OBJECT):
             self._text_lines.append(number)
             return
         self._duplicates.clear()
-        for start in _record_starts(line, self._beginnings, after):
+        for start in record_starts(line, self._beginnings, after):
             try:
                 value = self._decoder.decode(line[start:].decode())
             except (ValueError, RecursionError):
@@ -344,22 +357,6 @@ _JSON_KINDS: Final = {list: "list", str: "text", int: "number", float: "number",
 def _any_int(digits: str) -> int | str:
     # Text of digits: the reader of the value says that it is too large.
     return digits if len(digits) > _MAX_INT_DIGITS else int(digits)
-
-
-def _record_starts(line: bytes, beginnings: Collection[bytes], after: int) -> Iterator[int]:
-    """Where in a broken line a new record may begin: at an object that begins as others do."""
-    left = _ATTEMPTS
-    start = line.find(_OBJECT, after + 1)
-    while start > 0 and left:
-        end = line.find(b'"', start + 2)
-        if line[start : end + 1] in beginnings:
-            left -= 1
-            yield start
-        start = line.find(_OBJECT, start + 1)
-
-
-def _first_key(line: bytes) -> bytes:
-    return line[: line.find(b'"', 2) + 1]
 
 
 def _depth(value: Any) -> int:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,18 +25,16 @@ import attrs
 
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
-from dr_gen.readers.cells import duration
 from dr_gen.readers.contract import ColumnMap, Detection, ReadOptions, ReadResult
 from dr_gen.readers.lines import JsonLines, decoded_head
 from dr_gen.readers.measurements import CellNotes, flat_metrics
+from dr_gen.readers.native_bulk import TAIL, end_time, read_many
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import differing, flat_config, named
 
 __all__ = ["NativeReader"]
 
 _NO_AXES: Final = frozenset({"data_name", "title", "agg_stats", "type"})
-_TRAIN_TIME: Final = "Training time "
-_TAIL: Final = 10
 _FAILED_SPLIT: Final = re.compile(r"Aggregation failed for (\S+)")
 _CONFIG_LINE: Final = re.compile(rb'^\s*\{\s*"type"\s*:\s*"dict_config"', re.MULTILINE)
 _OTHER_LINE: Final = re.compile(rb'^\s*\{\s*"type"\s*:\s*"(?:str|end)"', re.MULTILINE)
@@ -109,6 +107,10 @@ class NativeReader:
         )
         return ReadResult((run,))
 
+    def read_many(self, items: Iterable[tuple[Path, str, ReadOptions]]) -> Iterator[ReadResult]:
+        """What `read` gives for each of many files, in order, read together."""
+        return read_many(items, self.read, self.clock)
+
 
 class _NativeLog:
     """What the lines of one native log say, taken one by one."""
@@ -120,7 +122,7 @@ class _NativeLog:
         self.findings: list[Finding] = []
         self._path, self._run = str(path), run
         self._texts: list[str] = []
-        self._tail: deque[Any] = deque(maxlen=_TAIL)
+        self._tail: deque[Any] = deque(maxlen=TAIL)
         self._end: dict[str, str | None] | None = None
         self._n_taken = 0
         self._n_configs = 0
@@ -274,12 +276,11 @@ class _NativeLog:
     def metadata(self) -> dict[str, Any]:
         """``log_strs``, ``train_time``, ``train_seconds`` and, if logged, ``end``."""
         texts = [v.strip() for v in self._tail if isinstance(v, str)]
-        times = [t for t in texts if t.startswith(_TRAIN_TIME)]
-        train_time = times[-1].removeprefix(_TRAIN_TIME).strip() if times else None
+        train_time, seconds = end_time(texts)
         metadata: dict[str, Any] = {
             "log_strs": self._texts,
             "train_time": train_time,
-            "train_seconds": None if train_time is None else duration(train_time),
+            "train_seconds": seconds,
         }
         if self._end is not None:
             metadata["end"] = self._end

@@ -13,7 +13,10 @@ from dr_gen.readers.measurements import flat_metrics
 from dr_gen.readers.naming import x_column
 from dr_gen.readers.settings import CONFIG_KEYS, SIDECARS
 
-__all__ = ["TEXT_LOGS", "json_lines_detection"]
+__all__ = ["CEILING", "TEXT_LOGS", "json_lines_detection"]
+
+CEILING: Final = 0.9
+"""How sure it can be at most; formats that are known exactly are surer."""
 
 TEXT_LOGS: Final = frozenset({".log", ".txt"})
 """Endings of files in which lines of other text are no mistake."""
