@@ -132,8 +132,7 @@ class RunTable:
     def concat(cls, tables: Sequence[RunTable]) -> RunTable:
         """Tables behind one another."""
         records = tuple(record for table in tables for record in table.records)
-        rows = [table.hpms.row(i) for table in tables for i in range(len(table.records))]
         curves = CurveTable.concat(
             [table.curves for table in tables], [len(table.records) for table in tables]
         )
-        return cls(records, HpmTable.from_mappings(rows), curves)
+        return cls(records, HpmTable.concat([table.hpms for table in tables]), curves)
