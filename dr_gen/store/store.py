@@ -113,7 +113,7 @@ def open_store(
         If there is no store, or a file of it is missing or may not be read.
     """
     catalogue, table, indices = _read(Path(path))
-    if tuple(table.records[i].id for i in indices.tolist()) != catalogue.runs:
+    if tuple(table.ids[i] for i in indices.tolist()) != catalogue.runs:
         reason = "names other runs than its shards hold; remove the store and save the runs again"
         raise StoreFormatError(str(Path(path) / catalogues.NAME), reason)
     return RunGroup(
