@@ -19,7 +19,7 @@ from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, Reader
 from dr_gen.readers.tree import LOG_SUFFIXES, experiment_name, run_id, walk
 from dr_gen.store import catalogue as catalogues
-from dr_gen.store.catalogue import Catalogue, SourceRecord
+from dr_gen.store.catalogue import Catalogue, SourceRecord, Stamp
 
 __all__ = ["PathLike", "Plan", "Source", "Step", "plan", "roots_of", "unique"]
 
@@ -176,7 +176,7 @@ def plan(
             stores.append(root)
             continue
         files, unlisted = walk(root)
-        files = [file for file in files if not memory.is_inside(file)]
+        files = memory.outside(root, files)
         findings += unlisted
         n_files += len(files)
         name = experiment if experiment is not None else experiment_name(root)
@@ -218,37 +218,50 @@ class _Memory:
         self._how = "" if store is None else rules.how()
         self._now = time.time_ns()
         self._folders = Folders(self._now)
-        self._looked_at: dict[str, tuple[SourceRecord, bool]] = {}
+        self._looked_at: dict[str, _Look] = {}
+        self._absolute: dict[str, str] = {}
         there = store is not None and catalogues.exists(store)
         self.before = catalogues.read(store, sources=True) if there and store else Catalogue()
         self.known: Mapping[str, SourceRecord] = {s.path: s for s in self.before.sources}
 
-    def is_inside(self, path: Path) -> bool:
-        """Whether `path` is a file of the store itself."""
-        return self._store is not None and os.path.abspath(path).startswith(self._store)
+    def outside(self, root: Path, files: list[Path]) -> list[Path]:
+        """The files that are not of the store itself."""
+        below = f"{os.path.abspath(root)}{os.sep}"
+        if self._store is None or not self._store.startswith(below):
+            return files
+        return [file for file in files if not os.path.abspath(file).startswith(self._store)]
 
     def look(self, path: Path) -> SourceRecord | None:
         """What is known of a file, if it still holds."""
         if self._store is None:
             return None
-        name = os.path.abspath(path)
+        name = self._name(path)
         old = self.known.get(name)
         try:
             stamp, same = renewed(path, old.stamp if old else None, self._now)
         except OSError:
             return None
-        beside, same_beside = self._folders.beside(path, old.beside if old else None)
-        record = SourceRecord(name, str(path), stamp, beside, how=self._how)
+        beside, same_beside = self._folders.beside(str(path), old.beside if old else None)
         same = same and same_beside and old is not None and old.how == self._how
-        self._looked_at[name] = (record, same)
+        self._looked_at[name] = (str(path), stamp, beside, same)
         return old if same else None
+
+    def _name(self, path: Path) -> str:
+        # Once for each folder: making a path absolute costs more than looking at the file.
+        text = str(path)
+        folder = text[: text.rfind(os.sep) + 1]
+        if folder not in self._absolute:
+            self._absolute[folder] = os.path.join(os.path.abspath(folder), "")
+        return self._absolute[folder] + text[len(folder) :]
 
     def steps(self, sources: Iterable[Source], roots: Sequence[Path]) -> Iterator[Step]:
         """What to do with each file: those that are logs first, in the order of `sources`."""
         left = dict(self._looked_at)
         for source in sources:
-            yield self._step(source, *left.pop(os.path.abspath(source.path)))
-        for record, _ in left.values():
+            name = self._name(source.path)
+            yield self._step(source, name, *left.pop(name))
+        for name, (given, stamp, beside, _) in left.items():
+            record = SourceRecord(name, given, stamp, beside, how=self._how)
             yield Step("no log", record)
         below = [os.path.abspath(root) for root in roots]
         for path, old in self.known.items():
@@ -259,24 +272,36 @@ class _Memory:
             elif old.runs:
                 yield Step("gone", attrs.evolve(old, gone=True))
 
-    def _step(self, source: Source, record: SourceRecord, same: bool) -> Step:
-        old = self.known.get(record.path)
-        record = attrs.evolve(
-            record,
+    def _step(
+        self, source: Source, name: str, given: str, stamp: Stamp, beside: _Beside, same: bool
+    ) -> Step:
+        old = self.known.get(name)
+        told = (source.reader.name, source.run_id, source.experiment)
+        if old is not None and same and told == (old.format, old.run_id, old.experiment):
+            if stamp != old.stamp or beside != old.beside or old.gone:
+                old = attrs.evolve(old, stamp=stamp, beside=beside, gone=False)
+            return Step("unchanged", old, source)
+        record = SourceRecord(
+            name,
+            given,
+            stamp,
+            beside,
             format=source.reader.name,
             confidence=source.confidence,
             reason=source.reason,
             run_id=source.run_id,
             experiment=source.experiment,
+            how=self._how,
         )
         if old is None or not old.format:
             return Step("new", record, source)
-        told = (old.format, old.run_id, old.experiment)
-        if same and told == (record.format, record.run_id, record.experiment):
-            kept = attrs.evolve(old, stamp=record.stamp, beside=record.beside, gone=False)
-            return Step("unchanged", kept, source)
-        grown = record.stamp.size > old.stamp.size and record.how == old.how
+        grown = stamp.size > old.stamp.size and record.how == old.how
         return Step("grown" if grown else "rewritten", record, source)
+
+
+_Beside = Mapping[str, Stamp]
+_Look = tuple[str, Stamp, _Beside, bool]
+"""Path as given, stamps of the file and of those beside it, and whether all is as known."""
 
 
 def _recognised(
@@ -344,7 +369,8 @@ def _with_unique_ids(sources: Sequence[Source]) -> Iterator[Source]:
             name = f"{name}/{source.path.name}"
             if len(experiments) > 1:
                 name = f"{source.experiment}/{name}"
-        yield attrs.evolve(source, run_id=unique(name, taken))
+        name = unique(name, taken)
+        yield source if name == source.run_id else attrs.evolve(source, run_id=name)
 
 
 def unique(name: str, taken: set[str]) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path
 
 from dr_gen.readers.settings import SIDECARS
 from dr_gen.store.catalogue import Stamp
@@ -54,20 +53,26 @@ class Folders:
 
     def __init__(self, now: int) -> None:
         self._now = now
-        self._names: dict[Path, frozenset[str]] = {}
+        self._names: dict[str, list[str]] = {}
         self._stamps: dict[tuple[str, Stamp | None], tuple[Stamp, bool]] = {}
 
     def beside(
-        self, path: Path, before: Mapping[str, Stamp] | None
-    ) -> tuple[dict[str, Stamp], bool]:
+        self, path: str, before: Mapping[str, Stamp] | None
+    ) -> tuple[Mapping[str, Stamp], bool]:
         """Stamps of the settings files beside `path`, and whether they are those of `before`."""
+        folder = path[: path.rfind(os.sep) + 1]
+        if folder not in self._names:
+            self._names[folder] = _settings_files(folder)
+        names = self._names[folder]
+        if not names:
+            return _NONE, before is not None and not before
         found: dict[str, Stamp] = {}
         same = before is not None
-        for name in self._there(path.parent):
-            file = path.parent / name
+        for name in names:
+            file = os.path.join(folder, name)
             if file == path:
                 continue
-            key = (str(file), (before or {}).get(name))
+            key = (file, (before or {}).get(name))
             if key not in self._stamps:
                 try:
                     self._stamps[key] = renewed(file, key[1], self._now)
@@ -77,12 +82,13 @@ class Folders:
             same = same and unchanged
         return found, same and found.keys() == (before or {}).keys()
 
-    def _there(self, folder: Path) -> frozenset[str]:
-        if folder not in self._names:
-            try:
-                listed = set(os.listdir(folder))
-            except OSError:
-                listed = set(SIDECARS)
-            names = (n for n in SIDECARS if n.partition("/")[0] in listed)
-            self._names[folder] = frozenset(names)
-        return self._names[folder]
+
+_NONE: Mapping[str, Stamp] = {}
+
+
+def _settings_files(folder: str) -> list[str]:
+    try:
+        listed = set(os.listdir(folder or os.curdir))
+    except OSError:
+        return list(SIDECARS)
+    return [name for name in SIDECARS if name.partition("/")[0] in listed]

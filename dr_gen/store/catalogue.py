@@ -253,11 +253,20 @@ def _from_plain(data: Mapping[str, Any], with_sources: bool) -> Catalogue:
 
 
 def _sources(known: Mapping[str, Any]) -> Iterator[SourceRecord]:
+    names = [field.name for field in attrs.fields(SourceRecord)]
+    if known["columns"] != names:
+        raise UsageError(f"sources have {known['columns']}, not {names}")
     for row in known["rows"]:
-        fields = dict(zip(known["columns"], row, strict=True))
-        fields["stamp"] = Stamp(*fields["stamp"])
-        fields["beside"] = {name: Stamp(*values) for name, values in fields["beside"].items()}
-        fields["findings"] = tuple(map(finding_from_dict, fields["findings"]))
-        for name in ("names", "runs"):
-            fields[name] = tuple(fields[name])
-        yield SourceRecord(**fields)
+        fields = list(row)
+        fields[_STAMP] = Stamp(*fields[_STAMP])
+        fields[_BESIDE] = {name: Stamp(*values) for name, values in fields[_BESIDE].items()}
+        fields[_FINDINGS] = tuple(map(finding_from_dict, fields[_FINDINGS]))
+        for number in (_NAMES, _RUNS):
+            fields[number] = tuple(fields[number])
+        yield SourceRecord(*fields)
+
+
+_STAMP, _BESIDE, _NAMES, _RUNS, _FINDINGS = (
+    [field.name for field in attrs.fields(SourceRecord)].index(name)
+    for name in ("stamp", "beside", "names", "runs", "findings")
+)
