@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from dr_gen.errors import DrGenError, StoreError
+from dr_gen.errors import DrGenError, StoreBusyError, StoreError
 from dr_gen.ingestion.applying import Progress, apply, is_current
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
 from dr_gen.model.group import RunGroup
@@ -95,6 +95,8 @@ def load(
     store = place / _STORE
     try:
         decided = plan(source, store, **options)
+        if not decided.sources:
+            return None  # what to say of a folder without logs does not depend on what was there
         if not is_current(decided, keep_gone=False):
             with writing(store, _PATIENCE):
                 if _changed(store, decided.before):
@@ -103,7 +105,7 @@ def load(
             _write_about(place, source)
         group = open_store(store, **settings)
     except StoreError as error:
-        if isinstance(error, ValueError):  # damaged: the next load makes it anew
+        if not isinstance(error, StoreBusyError):  # damaged: the next load makes it anew
             shutil.rmtree(place, ignore_errors=True)
         _log.warning("read without the cache: %s", error)
         return None

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dr_gen.errors import StoreError
+from dr_gen.errors import StoreBusyError
 
 try:
     import fcntl
@@ -40,7 +40,7 @@ def holding(folder: Path, timeout: float) -> Iterator[None]:
 
     Raises
     ------
-    StoreError
+    StoreBusyError
         If the other is still at work then; it says who that is.
     OSError
         If the file cannot be made.
@@ -49,7 +49,9 @@ def holding(folder: Path, timeout: float) -> Iterator[None]:
     end = time.monotonic() + timeout
     while (descriptor := _taken(path)) is None:
         if time.monotonic() >= end:
-            raise StoreError(str(folder), f"is being written by {_holder(path)}; try again later")
+            raise StoreBusyError(
+                str(folder), f"is being written by {_holder(path)}; try again later"
+            )
         time.sleep(_PAUSE)
     try:
         who = {"host": socket.gethostname(), "pid": os.getpid()}

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from dr_gen.errors import DrGenError
+from dr_gen.errors import DrGenError, UnknownFormatError
 from dr_gen.ingestion import cache, load
 from dr_gen.model.finding import Finding
 from dr_gen.model.run import RunData
 from dr_gen.readers.native import NativeReader
 from dr_gen.readers.runlogger import RunLogger
+from dr_gen.store.store import open_store
+from dr_gen.store.writing import writing
 
 
 @pytest.fixture
@@ -125,6 +127,45 @@ def test_a_damaged_cache_is_made_anew(place: Path, logs: Path, what: str, read: 
     read.clear()
     assert load(logs) == whole
     assert read == []
+
+
+def test_a_shard_that_somebody_removed_is_made_anew(
+    place: Path, logs: Path, read: list[str]
+) -> None:
+    """As any other damage."""
+    whole = load(logs)
+    for shard in place.glob("*/store/shards/*"):
+        shard.unlink()
+    assert load(logs) == whole
+    assert load(logs) == whole
+    read.clear()
+    assert load(logs) == whole
+    assert read == []
+
+
+def test_a_busy_cache_is_done_without(
+    place: Path, logs: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another process that fills it is not waited for long, and not disturbed."""
+    monkeypatch.setattr(cache, "_PATIENCE", 0.05)
+    load(logs)
+    (store,) = place.glob("*/store")
+    (logs / "0.jsonl").unlink()
+    with writing(store):
+        assert load(logs).ids == ("1",)
+    assert "is being written by process" in caplog.text
+    assert open_store(store).ids == ("0", "1")
+    assert load(logs).ids == ("1",)
+    assert open_store(store).ids == ("1",)
+
+
+def test_a_folder_that_lost_its_logs_is_said(place: Path, logs: Path) -> None:
+    """The same error as without a cache."""
+    load(logs)
+    for file in logs.iterdir():
+        file.unlink()
+    with pytest.raises(UnknownFormatError):
+        load(logs)
 
 
 def test_the_cache_lists_and_clears(place: Path, logs: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dr_gen.errors import StoreError
+from dr_gen.errors import StoreBusyError
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.store.store import open_store, save
@@ -54,7 +54,7 @@ def test_a_second_writer_says_who_is_at_work_and_the_dead_block_nobody(tmp_path:
     save(group("a"), store)
     process = holder(store)
     try:
-        with pytest.raises(StoreError, match=f"process {process.pid} on .* since 20") as caught:
+        with pytest.raises(StoreBusyError, match=f"process {process.pid} on .* since 20") as caught:
             save(group("b"), store, timeout=0.1)
         assert str(store) in str(caught.value)
         assert open_store(store).ids == ("a",)
