@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dr_gen.errors import DrGenError as DrGenError
     from dr_gen.ingestion import ingest as ingest
     from dr_gen.ingestion import load as load
+    from dr_gen.ingestion import open_store as open_store
     from dr_gen.model.curve import MetricCurve as MetricCurve
     from dr_gen.model.curve import MetricCurves as MetricCurves
     from dr_gen.model.finding import Finding as Finding
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from dr_gen.model.run_table import Status as Status
     from dr_gen.readers.runlogger import RunLogger as RunLogger
     from dr_gen.report.report import write_report as write_report
-    from dr_gen.store.store import open_store as open_store
 
 _HOMES = {
     "AnalysisConfig": "config",
@@ -55,7 +55,7 @@ _HOMES = {
     "compare": "analysis.comparison",
     "ingest": "ingestion",
     "load": "ingestion",
-    "open_store": "store.store",
+    "open_store": "ingestion",
     "summarize": "analysis.seeds",
     "write_report": "report.report",
 }

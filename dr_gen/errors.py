@@ -11,7 +11,8 @@
     ├── AmbiguousFormatError      (ValueError)         several readers know them equally well
     ├── SettingsError             (ValueError)         a settings file that does not fit
     └── StoreError                (OSError)            a store that cannot be read or written
-        └── StoreFormatError      (ValueError)         … because it was written otherwise
+        ├── StoreFormatError      (ValueError)         … because it was written otherwise
+        └── StoreBusyError        (TimeoutError)       … because another writer is at work
 
 Content of logs never raises: it becomes a `Finding`. These are for mistakes in a call and for
 files that cannot be used at all. Each carries its data as fields, makes its text from them, and
@@ -31,6 +32,7 @@ __all__ = [
     "DrGenError",
     "SettingsError",
     "SourceNotFoundError",
+    "StoreBusyError",
     "StoreError",
     "StoreFormatError",
     "UnknownFormatError",
@@ -177,3 +179,8 @@ class StoreError(DrGenError, OSError):
 @attrs.define(slots=False)
 class StoreFormatError(StoreError, ValueError):
     """The store was written in a form this version does not read."""
+
+
+@attrs.define(slots=False)
+class StoreBusyError(StoreError, TimeoutError):
+    """Another writer did not finish in time."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 import attrs
+import numpy as np
 
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
@@ -29,14 +29,20 @@ def validate_group(group: RunGroup) -> RunGroup:
 
 
 def _odd_splits(group: RunGroup) -> Iterator[Finding]:
-    having = {run.id: tuple(run) for run in group if run.n_points}
-    counts = Counter(split for splits in having.values() for split in splits)
-    common = [split for split, n in counts.items() if n > _MOST * len(having)]
-    for run_id, splits in having.items():
-        for split in common:
-            if split not in splits:
-                message = f"there is no split {split!r}, which {counts[split]} other runs have"
-                yield finding_about(group[run_id], "missing-split", message, Severity.WARNING)
+    curves, position = group.table.curves, group.indices
+    n_runs = len(group.table.records)
+    has = np.zeros((n_runs, len(curves.splits)), bool)
+    has[curves.run, curves.split] = True
+    points = np.bincount(curves.run, weights=curves.size, minlength=n_runs) > 0
+    has, points = has[position], points[position]
+    counts = has[points].sum(axis=0)
+    common = np.flatnonzero(counts > _MOST * points.sum()).tolist()
+    for where in np.flatnonzero(points & ~has[:, common].all(axis=1)).tolist():
+        for code in sorted(common, key=lambda code: curves.splits[code]):
+            if not has[where, code]:
+                split, n = curves.splits[code], counts[code]
+                message = f"there is no split {split!r}, which {n} other runs have"
+                yield finding_about(group[where], "missing-split", message, Severity.WARNING)
 
 
 def _same_seeds(group: RunGroup) -> Iterator[Finding]:
@@ -47,11 +53,13 @@ def _same_seeds(group: RunGroup) -> Iterator[Finding]:
     for _, positions in hpms.members(hpms.important):
         first: dict[object, str] = {}
         for position in positions.tolist():
-            seed, run = seeds[position], group[position]
+            seed, run_id = seeds[position], group.ids[position]
             if seed is MISSING:
                 continue
-            other = first.setdefault(canonical(seed), run.id)
-            if other != run.id:
+            other = first.setdefault(canonical(seed), run_id)
+            if other != run_id:
                 message = f"same configuration and seed ({seed}) as run {other!r}"
                 hint = "both are counted; leave one out if it is a copy"
-                yield finding_about(run, "duplicate-seed", message, Severity.WARNING, hint=hint)
+                yield finding_about(
+                    group[position], "duplicate-seed", message, Severity.WARNING, hint=hint
+                )

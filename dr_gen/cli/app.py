@@ -201,3 +201,30 @@ def report(
     opening = Opening(where or (), config, format, expected_epochs)
     command = shlex.join(["dr-gen", *sys.argv[1:]])
     commands.report(path, output, metric, opening, command, as_json)
+
+
+cache = typer.Typer(
+    name="cache", help="What is kept of raw logs that were read.", no_args_is_help=True
+)
+app.add_typer(cache)
+
+
+@cache.command(name="list")
+def cache_list(as_json: JSON = False) -> None:
+    """List what is kept, and for which logs."""
+    from dr_gen.cli import caching
+
+    caching.show(as_json)
+
+
+@cache.command(name="clear")
+def cache_clear(
+    everything: Annotated[
+        bool, typer.Option("--all", help="All of it, not only what nobody will ask for again.")
+    ] = False,
+    as_json: JSON = False,
+) -> None:
+    """Remove what belongs to logs that are gone or to other versions."""
+    from dr_gen.cli import caching
+
+    caching.clear(everything, as_json)

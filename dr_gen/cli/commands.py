@@ -37,10 +37,12 @@ def ingest(
     from dr_gen.ingestion import ingest as ingest_runs
     from dr_gen.ingestion import plan
 
-    found = plan(sources, format=format)
+    found = plan(sources, store, format=format, expected_epochs=expected_epochs)
     table = [[name, n, f"{low:.2f}"] for name, (n, low) in found.formats().items()]
     if not as_json:
         print_table(["format", "files", "confidence"], table, right=(1, 2))
+        if found.steps:
+            note(", ".join(f"{n} {kind}" for kind, n in found.counts().items()))
     with ProgressBar("reading") as progress:
         group = ingest_runs(
             sources,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +55,7 @@ class Opening:
         from dr_gen.ingestion import load
 
         epochs = settings.expected_epochs if self.expected_epochs is None else self.expected_epochs
+        _say_what_is_kept()
         with ProgressBar("reading") as progress:
             group = load(path, format=self.format, expected_epochs=epochs, progress=progress)
         group = settings.apply(group)
@@ -60,6 +63,16 @@ class Opening:
         if len(group) and not len(chosen):
             raise UsageError(f"no run of {len(group)} fits {' and '.join(self.where)}")
         return chosen
+
+
+def _say_what_is_kept() -> None:
+    """On a terminal, pass on what the library logs about its cache."""
+    log = logging.getLogger("dr_gen")
+    if sys.stderr.isatty() and not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("dr-gen: %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
 
 
 def criterion(text: str) -> tuple[str, list[Any]]:

@@ -179,12 +179,12 @@ class RunGroup(Sequence[RunData]):
     @functools.cached_property
     def ids(self) -> tuple[str, ...]:
         """Id of each run."""
-        return tuple(self.table.records[i].id for i in self.indices.tolist())
+        return tuple(self.table.ids[i] for i in self.indices.tolist())
 
     @property
     def statuses(self) -> tuple[Status, ...]:
         """Status of each run."""
-        return tuple(self.table.records[i].status for i in self.indices.tolist())
+        return tuple(self.table.statuses[i] for i in self.indices.tolist())
 
     @property
     def findings(self) -> tuple[Finding, ...]:

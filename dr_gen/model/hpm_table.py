@@ -17,6 +17,9 @@ __all__ = ["HpmTable", "value_order"]
 
 Codes = NDArray[np.int32]
 
+_FEW = 8
+"""Tables of fewer runs than this are put together row by row, which is then faster."""
+
 
 def _exact(value: Any) -> Hashable:
     """Equal only for values that are the same bit for bit: keeps 1, 1.0, True and -0.0 apart."""
@@ -96,29 +99,6 @@ class HpmTable:
         names = tuple(keys)
         return cls(tuple(names[i] for i in kept), tuple(categories), codes[kept])
 
-    @classmethod
-    def concat(cls, tables: Sequence[HpmTable]) -> HpmTable:
-        """The runs of several tables behind one another."""
-        columns: dict[str, dict[Hashable, int]] = {}
-        categories: dict[str, list[Any]] = {}
-        first = np.cumsum([0, *(table.n_runs for table in tables)])
-        parts: list[tuple[str, int, Codes]] = []
-        for table, start in zip(tables, first.tolist(), strict=False):
-            for key, values, own in zip(table.keys, table.categories, table.codes, strict=True):
-                seen = columns.setdefault(key, {})
-                known = categories.setdefault(key, [])
-                lookup = np.full(len(values) + 1, -1, np.int32)
-                for code, value in enumerate(values):
-                    lookup[code] = seen.setdefault(_exact(value), len(known))
-                    if lookup[code] == len(known):
-                        known.append(value)
-                parts.append((key, start, lookup[own]))
-        position = {key: i for i, key in enumerate(columns)}
-        codes = np.full((len(columns), int(first[-1])), -1, np.int32)
-        for key, start, own in parts:
-            codes[position[key], start : start + len(own)] = own
-        return cls(tuple(columns), tuple(map(tuple, categories.values())), codes)
-
     @property
     def n_runs(self) -> int:
         """How many runs there are."""
@@ -182,7 +162,41 @@ class HpmTable:
 
     def take(self, runs: NDArray[np.intp]) -> HpmTable:
         """The table of `runs` alone, without keys and values that none of them has."""
-        return HpmTable.from_mappings([self.row(int(run)) for run in runs])
+        return HpmTable.concat([attrs.evolve(self, codes=self.codes[:, runs])])
+
+    @classmethod
+    def concat(cls, tables: Sequence[HpmTable]) -> HpmTable:
+        """Tables behind one another, without keys and values that none of the runs has."""
+        starts = np.cumsum([0, *(table.n_runs for table in tables)])
+        if _FEW * len(tables) > starts[-1]:
+            return cls.from_mappings([t.row(run) for t in tables for run in range(t.n_runs)])
+        columns: dict[str, tuple[dict[Hashable, int], list[Any]]] = {}
+        codes: dict[str, Codes] = {}
+        for start, table in zip(starts.tolist(), tables, strict=False):
+            for position in table._by_appearance():
+                key, mine = table.keys[position], table.codes[position]
+                seen, values = columns.setdefault(key, ({}, []))
+                if key not in codes:
+                    codes[key] = np.full(starts[-1], -1, np.int32)
+                lookup = np.full(len(table.categories[position]) + 1, -1, np.int32)
+                used, first = np.unique(mine[mine >= 0], return_index=True)
+                for code in used[np.argsort(first)].tolist():
+                    value = table.categories[position][code]
+                    lookup[code] = seen.setdefault(_exact(value), len(values))
+                    if lookup[code] == len(values):
+                        values.append(value)
+                codes[key][start : start + table.n_runs] = lookup[mine]
+        stacked = np.array([*codes.values()], np.int32).reshape(len(codes), starts[-1])
+        return cls(tuple(columns), tuple(tuple(v) for _, v in columns.values()), stacked)
+
+    def _by_appearance(self) -> list[int]:
+        """Positions of the keys that a run has, in the order in which the runs bring them."""
+        held = self.codes >= 0
+        used = np.flatnonzero(held.any(axis=1))
+        if len(used) == 0:
+            return []
+        order: list[int] = used[np.argsort(held[used].argmax(axis=1), kind="stable")].tolist()
+        return order
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (HpmTable, (self.keys, self.categories, self.codes))

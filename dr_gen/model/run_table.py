@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, overload
 
 import attrs
 import numpy as np
@@ -17,7 +17,7 @@ from dr_gen.model.finding import Finding
 from dr_gen.model.hpm import canonical
 from dr_gen.model.hpm_table import HpmTable
 
-__all__ = ["RunRecord", "RunTable", "Status"]
+__all__ = ["LazyRecords", "RunRecord", "RunTable", "Status"]
 
 
 _CONFIG_LOST = frozenset({"no-config", "config-without-value", "config-not-a-dict"})
@@ -88,6 +88,58 @@ class RunRecord:
     time_parsed: str | None = attrs.field(default=None, eq=False)
 
 
+class LazyRecords(Sequence[RunRecord]):
+    """Records that are made when they are first asked for.
+
+    Parameters
+    ----------
+    ids, statuses : sequence
+        What most questions need of each record.
+    texts : sequence of str
+        What `make` makes a record of.
+    make : callable
+    """
+
+    def __init__(
+        self,
+        ids: Sequence[str],
+        statuses: Sequence[Status],
+        texts: Sequence[str],
+        make: Callable[[str], RunRecord],
+    ) -> None:
+        self.ids, self.statuses = tuple(ids), tuple(statuses)
+        self._texts, self._make = texts, make
+        self._made: dict[int, RunRecord] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> RunRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[RunRecord, ...]: ...
+    def __getitem__(self, index: int | slice) -> RunRecord | tuple[RunRecord, ...]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(len(self))[index])
+        number = range(len(self))[index]
+        if number not in self._made:
+            self._made[number] = self._make(self._texts[number])
+        return self._made[number]
+
+    @classmethod
+    def gathered(cls, rows: Sequence[tuple[LazyRecords, int]]) -> LazyRecords:
+        """Some records of several sequences, in the order given, still not made."""
+        ids = [records.ids[i] for records, i in rows]
+        statuses = [records.statuses[i] for records, i in rows]
+        out = cls(ids, statuses, [records._texts[i] for records, i in rows], rows[0][0]._make)
+        made = ((number, records._made.get(i)) for number, (records, i) in enumerate(rows))
+        out._made = {number: record for number, record in made if record is not None}
+        return out
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (tuple, (list(self),))
+
+
 @attrs.frozen(eq=False, repr=False)
 class RunTable:
     """The columns of all runs: run i is ``records[i]``, column i of `hpms`, run i of `curves`.
@@ -98,41 +150,61 @@ class RunTable:
         If two runs have one id.
     """
 
-    records: tuple[RunRecord, ...]
+    records: Sequence[RunRecord]
     hpms: HpmTable
     curves: CurveTable
 
     def __attrs_post_init__(self) -> None:
         if len(self.by_id) < len(self.records):
-            ids = [record.id for record in self.records]
-            twice = next(i for i in ids if ids.count(i) > 1)
+            twice = next(i for i in self.ids if self.ids.count(i) > 1)
             raise UsageError(f"two runs have the id {twice!r}; ids are unique in a group")
 
     @functools.cached_property
     def unconfigured(self) -> frozenset[int]:
         """Numbers of the runs whose configuration could not be read."""
+        without = np.flatnonzero(~(self.hpms.codes >= 0).any(axis=0)).tolist()
         return frozenset(
             i
-            for i, record in enumerate(self.records)
-            if any(finding.code in _CONFIG_LOST for finding in record.findings)
-            and not (self.hpms.codes[:, i] >= 0).any()
+            for i in without
+            if any(finding.code in _CONFIG_LOST for finding in self.records[i].findings)
         )
+
+    @functools.cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Id of each run."""
+        records = self.records
+        return records.ids if isinstance(records, LazyRecords) else tuple(r.id for r in records)
+
+    @functools.cached_property
+    def statuses(self) -> tuple[Status, ...]:
+        """Status of each run."""
+        records = self.records
+        if isinstance(records, LazyRecords):
+            return records.statuses
+        return tuple(record.status for record in records)
 
     @functools.cached_property
     def by_id(self) -> dict[str, int]:
         """Number of each run."""
-        return {record.id: i for i, record in enumerate(self.records)}
+        return {run: i for i, run in enumerate(self.ids)}
 
     def take(self, runs: NDArray[np.intp]) -> RunTable:
         """The columns of `runs` alone."""
-        records = tuple(self.records[i] for i in runs.tolist())
+        records = _gathered([(self.records, i) for i in runs.tolist()])
         return RunTable(records, self.hpms.take(runs), self.curves.take(runs))
 
     @classmethod
     def concat(cls, tables: Sequence[RunTable]) -> RunTable:
         """Tables behind one another."""
-        records = tuple(record for table in tables for record in table.records)
+        records = _gathered([(t.records, i) for t in tables for i in range(len(t.records))])
         curves = CurveTable.concat(
             [table.curves for table in tables], [len(table.records) for table in tables]
         )
         return cls(records, HpmTable.concat([table.hpms for table in tables]), curves)
+
+
+def _gathered(rows: Sequence[tuple[Sequence[RunRecord], int]]) -> Sequence[RunRecord]:
+    lazy = [(records, i) for records, i in rows if isinstance(records, LazyRecords)]
+    if lazy and len(lazy) == len(rows):
+        return LazyRecords.gathered(lazy)
+    return tuple(records[i] for records, i in rows)

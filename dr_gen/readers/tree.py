@@ -50,14 +50,17 @@ def run_id(path: Path, root: Path) -> str:
     >>> run_id(Path("sweep/lr0.1/metrics.json"), Path("sweep"))
     'lr0.1'
     """
-    relative = path.relative_to(root) if path != root else Path(path.name)
-    stem = relative.name
-    while (suffix := Path(stem).suffix) in LOG_SUFFIXES:
+    # On text, since this is asked of every file each time and paths are slow.
+    top, whole = os.fspath(root), os.fspath(path)
+    relative = os.path.basename(whole)
+    if path != root:
+        relative = whole if top == os.curdir else whole[len(top.rstrip(os.sep)) + 1 :]
+    folder, stem = os.path.split(relative)
+    while (suffix := os.path.splitext(stem)[1]) in LOG_SUFFIXES:
         stem = stem[: -len(suffix)]
     if stem.casefold() not in _GENERIC_STEMS:
-        return (relative.parent / stem).as_posix()
-    parent = relative.parent.as_posix()
-    return parent if parent != "." else (experiment_name(root) or stem)
+        return os.path.join(folder, stem).replace(os.sep, "/")
+    return folder.replace(os.sep, "/") or experiment_name(root) or stem
 
 
 def walk(root: Path) -> tuple[list[Path], list[Finding]]:
@@ -74,6 +77,7 @@ def walk(root: Path) -> tuple[list[Path], list[Finding]]:
     folders_seen: set[tuple[int, int]] = set()
     waiting: list[Path] = [root]
     links: list[Path] = []
+    any_link = False
     while waiting:
         folder = waiting.pop()
         identity = _identity(folder)
@@ -90,6 +94,7 @@ def walk(root: Path) -> tuple[list[Path], list[Finding]]:
             path = folder / entry.name
             if entry.is_symlink():
                 links.append(path)
+                any_link = True
             elif not entry.is_dir():
                 found.append(path)
             elif entry.name not in _SKIPPED_FOLDERS:
@@ -99,7 +104,8 @@ def walk(root: Path) -> tuple[list[Path], list[Finding]]:
             waiting += [link for link in links if os.path.isdir(link)]
             found += [link for link in links if not os.path.isdir(link)]
             links = []
-    return sorted(_once(found), key=natural_order), findings
+    # Telling links from files costs more than all the rest.
+    return sorted(_once(found) if any_link else found, key=natural_order), findings
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

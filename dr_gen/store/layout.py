@@ -10,6 +10,7 @@ texts of JSON. The text variables along ``run`` are there for people; nothing is
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,15 +18,19 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.convert import exact_json, from_exact_json, record_from_dict, record_to_dict
+from dr_gen.convert import exact_json, from_exact_json, record_to_dict
 from dr_gen.errors import UsageError
 from dr_gen.model.curve_table import POOL_FLOAT, CurveTable
+from dr_gen.model.finding import Finding
 from dr_gen.model.hpm_table import HpmTable
-from dr_gen.model.run_table import RunTable
+from dr_gen.model.run_table import LazyRecords, RunRecord, RunTable, Status
 from dr_gen.store.columns import COLUMNS, TEXTS, X_POOLS, flags
 
 __all__ = ["Layout", "from_layout", "to_layout"]
 
+
+_BETWEEN = ",\n"
+"""Between two records; JSON text has no line end of its own."""
 
 _NAMES = ("splits", "metrics", "x_names", "originals")
 _FIELDS = {
@@ -82,13 +87,17 @@ def to_layout(table: RunTable) -> Layout:
         "x_float": curves.pools[1],
         "x_text": np.array(x_text, np.int32),
         "hpm_code": hpms.codes,
-        "run_id": _readable([record.id for record in table.records]),
-        "status": _readable([record.status for record in table.records]),
+        "run_id": _readable(table.ids),
+        "status": _readable(table.statuses),
         "experiment": _readable([record.experiment for record in table.records]),
     }
     names: dict[str, Any] = {name: getattr(curves, name) for name in _NAMES}
+    # One record a line: a reader can take the text apart without reading it.
+    records = _BETWEEN.join(exact_json(record_to_dict(record)) for record in table.records)
+    records = f"[{records}]"
+    names["runs"] = {"id": table.ids, "status": table.statuses, "crc32": _checksum(records)}
     texts = {
-        "records_json": exact_json([record_to_dict(record) for record in table.records]),
+        "records_json": records,
         "hpms_json": exact_json({"keys": hpms.keys, "values": hpms.categories}),
         "names_json": exact_json({**names, "x_texts": list(x_texts)}),
     }
@@ -139,15 +148,17 @@ def from_layout(layout: Layout) -> RunTable:
         If parts are missing or do not fit together; it names them all.
     """
     arrays = _checked_arrays(layout)
-    texts = {name: from_exact_json(layout.texts[name]) for name in TEXTS}
+    texts: dict[str, Any] = {
+        name: from_exact_json(layout.texts[name]) for name in TEXTS if name != "records_json"
+    }
+    records = _records(layout.texts["records_json"], texts["names_json"])
     names, hpms = texts["names_json"], texts["hpms_json"]
     try:
-        problems = _problems(arrays, names, hpms, len(texts["records_json"]))
+        problems = _problems(arrays, names, hpms, len(records))
     except (KeyError, TypeError) as error:
         raise UsageError(f"names_json or hpms_json: {error!r}") from None
     if problems:
         raise UsageError("; ".join(problems))
-    records = tuple(record_from_dict(record) for record in texts["records_json"])
     x_text = np.array(names["x_texts"], object)[arrays["x_text"]]
     curves = CurveTable(
         **{name: tuple(names[name]) for name in _NAMES},
@@ -156,6 +167,32 @@ def from_layout(layout: Layout) -> RunTable:
     )
     values = tuple(map(tuple, hpms["values"]))
     return RunTable(records, HpmTable(tuple(hpms["keys"]), values, arrays["hpm_code"]), curves)
+
+
+def _records(text: str, names: Any) -> Sequence[RunRecord]:
+    """The records of a shard, each read when it is asked for."""
+    try:
+        known = names["runs"]
+        if _checksum(text) != known["crc32"]:
+            raise UsageError("records_json is not the JSON that was written: its checksum differs")
+        lines = text[1:-1].split(_BETWEEN) if known["id"] else []
+        statuses = [*map(Status, known["status"])]
+        if not len(lines) == len(known["id"]) == len(statuses):
+            raise UsageError("names_json names other runs than records_json holds")
+        return LazyRecords(known["id"], statuses, lines, _record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"names_json: {error}") from None
+
+
+def _record(text: str) -> RunRecord:
+    # The checksum has shown that it is what `record_to_dict` made: no need to doubt each field.
+    data = from_exact_json(text)
+    findings = tuple(Finding(**finding) for finding in data.pop("findings"))
+    return RunRecord(**data, findings=findings)
+
+
+def _checksum(text: str) -> int:
+    return zlib.crc32(text.encode("ascii", "replace"))
 
 
 def _checked_arrays(layout: Layout) -> dict[str, NDArray[Any]]:

@@ -21,7 +21,7 @@ from dr_gen.errors import DrGenError, StoreError, StoreFormatError, UsageError
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.store import catalogue as catalogues
-from dr_gen.store import store as stores
+from dr_gen.store import shards, writing
 from dr_gen.store.layout import Layout, from_layout, to_layout
 from dr_gen.store.schema import Migration, migrations
 from dr_gen.store.store import is_store, open_store, save
@@ -229,7 +229,7 @@ def test_an_older_store_is_brought_up_to_date(store: Path, monkeypatch: pytest.M
     (store / "catalogue.json").write_text(json.dumps(catalogue))
     fails(lambda: open_store(store), "schema 0", kind=StoreFormatError)
     monkeypatch.setattr(catalogues, "migrations", found)
-    monkeypatch.setattr(stores, "migrations", found)
+    monkeypatch.setattr(shards, "migrations", found)
     assert open_store(store).values("val/acc").tolist() == [2.0, 2.0]
 
 
@@ -346,8 +346,8 @@ def test_a_full_disk_loses_nothing(store: Path, tmp_path: Path, limit: int, new:
 
 def test_a_disk_without_room_is_not_tried(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it is clear beforehand that the runs do not fit, the error says how much is missing."""
-    usage = stores.shutil.disk_usage(store)
-    monkeypatch.setattr(stores.shutil, "disk_usage", lambda _: usage._replace(free=2_000_000))
+    usage = writing.shutil.disk_usage(store)
+    monkeypatch.setattr(writing.shutil, "disk_usage", lambda _: usage._replace(free=2_000_000))
     before = content(store)
     fails(lambda: save(group("c", points=1_000_000), store), "16 MB", "2 MB left")
     assert content(store) == before

@@ -24,7 +24,8 @@ from dr_gen.model.noise import NOISE_KEYS
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunRecord, RunTable, Status
 from dr_gen.store.layout import from_layout, to_layout
-from dr_gen.store.store import commit, is_store, open_store, save
+from dr_gen.store.store import is_store, open_store, save
+from dr_gen.store.writing import commit, writing
 
 # Any code point at all: NUL, controls and halves of surrogate pairs too.
 wild_text = st.text(st.characters(), max_size=5)
@@ -83,7 +84,8 @@ def test_several_shards_are_one_group(group: RunGroup, data: st.DataObject) -> N
     cut = data.draw(st.integers(0, len(group)))
     parts = [group.table.take(group.indices[a:b]) for a, b in ((cut, None), (0, cut))]
     with tempfile.TemporaryDirectory() as folder:
-        commit(parts, folder, group.ids, group.source_findings)
+        with writing(Path(folder)):
+            commit(parts, folder, group.ids, group.source_findings)
         assert exact(open_store(folder)) == exact(group)
 
 

@@ -1,0 +1,225 @@
+"""Carrying a plan out: read what changed, and commit it to the store in one step."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import attrs
+
+from dr_gen.errors import DrGenError, UsageError
+from dr_gen.ingestion.planning import Plan, Source, Step, unique
+from dr_gen.ingestion.rules import Rules
+from dr_gen.model.finding import Finding, Severity
+from dr_gen.model.group import RunGroup, with_records
+from dr_gen.model.run import RunData
+from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
+from dr_gen.store.catalogue import Catalogue, SourceRecord
+from dr_gen.store.writing import commit
+from dr_gen.validators import validate_all
+
+__all__ = ["Progress", "apply", "is_current", "read_sources", "renamed"]
+
+Progress = Callable[[int, int], None]
+"""Called with the number of sources done and the number there are."""
+
+
+def apply(
+    plan: Plan,
+    *,
+    progress: Progress | None = None,
+    keep_gone: bool = True,
+    compress: bool = False,
+) -> bool:
+    """Bring a store up to date; the caller is its one writer.
+
+    Parameters
+    ----------
+    plan : Plan
+        Made for the store as it is now.
+    progress : callable, optional
+    keep_gone : bool
+        Whether runs whose file vanished stay, with a finding that says so.
+    compress : bool
+
+    Returns
+    -------
+    bool
+        Whether there was anything to write.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be written; it then is as it was.
+    """
+    if plan.store is None:
+        raise UsageError("the plan was made for no store; name one when planning")
+    steps = [step for step in plan.steps if keep_gone or step.kind != "gone"]
+    fresh: dict[str, ReadResult] = {}
+    pending = [step for step in steps if step.to_read]
+    while True:
+        found = read_sources([s.source for s in pending if s.source], plan.rules, progress)
+        fresh |= {step.record.path: result for step, result in zip(pending, found, strict=True)}
+        ids = _ids(steps, fresh)
+        # Another file may have taken or freed the name of a run.
+        pending = [
+            step
+            for step in steps
+            if step.record.path not in fresh and ids[step.record.path] != step.record.runs
+        ]
+        if not pending:
+            break
+    content = _content(plan, steps, fresh, ids)
+    if content == _content_of(plan.before):
+        return False
+    sources, runs, findings = content
+    new = [
+        run if run.id == name else run.with_facts(id=name)
+        for path, result in fresh.items()
+        for run, name in zip(result.runs, ids[path], strict=True)
+    ]
+    tables = [RunGroup.from_runs(new).table] if new else []
+    commit(tables, plan.store, runs, findings, sources=sources, base=plan.before, compress=compress)
+    return True
+
+
+def is_current(plan: Plan, *, keep_gone: bool = True) -> bool:
+    """Whether carrying out the plan would change nothing."""
+    steps = [step for step in plan.steps if keep_gone or step.kind != "gone"]
+    if any(step.to_read for step in steps):
+        return False
+    return _content(plan, steps, {}, _ids(steps, {})) == _content_of(plan.before)
+
+
+_Content = tuple[tuple[SourceRecord, ...], tuple[str, ...], tuple[Finding, ...]]
+"""Sources, ids of runs and findings of a store."""
+
+
+def _content_of(catalogue: Catalogue) -> _Content:
+    return catalogue.sources, catalogue.runs, catalogue.findings
+
+
+def _content(
+    plan: Plan,
+    steps: Sequence[Step],
+    fresh: Mapping[str, ReadResult],
+    ids: Mapping[str, tuple[str, ...]],
+) -> _Content:
+    # Those that are not looked for come first, those that are no longer there last.
+    rank = {"elsewhere": 0, "gone": 2}
+    ordered = sorted(steps, key=lambda step: rank.get(step.kind, 1))
+    records = (_record(step.record, fresh.get(step.record.path), ids) for step in ordered)
+    sources = tuple(records)
+    runs = tuple(run for source in sources for run in source.runs)
+    return sources, runs, (*plan.findings, *_findings(sources))
+
+
+def _ids(steps: Sequence[Step], fresh: Mapping[str, ReadResult]) -> dict[str, tuple[str, ...]]:
+    """The ids of the runs of each file, by its path; no two runs share one."""
+    ids, taken = {}, set[str]()
+    for step in steps:
+        if step.kind in ("elsewhere", "gone"):
+            ids[step.record.path] = step.record.runs
+            taken.update(step.record.runs)
+    for step in steps:
+        path = step.record.path
+        if path in ids:
+            continue
+        result = fresh.get(path)
+        names = step.record.names if result is None else tuple(run.id for run in result.runs)
+        ids[path] = tuple(unique(name, taken) for name in names)
+    return ids
+
+
+def _record(
+    record: SourceRecord, result: ReadResult | None, ids: Mapping[str, tuple[str, ...]]
+) -> SourceRecord:
+    if result is None:
+        return record
+    names = tuple(run.id for run in result.runs)
+    return attrs.evolve(record, names=names, runs=ids[record.path], findings=result.findings)
+
+
+def _findings(sources: Iterable[SourceRecord]) -> Iterator[Finding]:
+    for source in sources:
+        yield from source.findings
+    for source in sources:
+        if source.gone:
+            message = "the file is no longer there; its runs are kept as they were last read"
+            for run in source.runs:
+                yield Finding("source-gone", message, Severity.INFO, source.given, run=run)
+
+
+def read_sources(
+    sources: Sequence[Source], rules: Rules, progress: Progress | None
+) -> list[ReadResult]:
+    """What each source holds, its runs judged."""
+    results: list[ReadResult] = []
+    for _, alike in itertools.groupby(sources, key=lambda source: id(source.reader)):
+        for result in _read_alike(list(alike), rules.columns):
+            if progress is not None:
+                progress(len(results), len(sources))
+            results.append(result)
+    if progress is not None and sources:
+        progress(len(sources), len(sources))
+    runs = [run for result in results for run in result.runs]
+    names = [s.reader.name for s, r in zip(sources, results, strict=True) for _ in r.runs]
+    judged = iter(validate_all(_with_formats(runs, names), rules.checks))
+    return [
+        ReadResult(tuple(itertools.islice(judged, len(result.runs))), result.findings)
+        for result in results
+    ]
+
+
+def _with_formats(runs: Sequence[RunData], names: Sequence[str]) -> list[RunData]:
+    """The runs with the names of their formats in their metadata."""
+    records = [
+        attrs.evolve(run.record, metadata={**run.record.metadata, "format": name})
+        for run, name in zip(runs, names, strict=True)
+    ]
+    return with_records(runs, records)
+
+
+def _read_alike(sources: Sequence[Source], columns: ColumnMap) -> Iterator[ReadResult]:
+    """Sources of one reader: all together if it can, else one by one."""
+    options = [ReadOptions(source.experiment, columns) for source in sources]
+    read_many = getattr(sources[0].reader, "read_many", None)
+    done = 0
+    if read_many is not None:
+        items = [(s.path, s.run_id, o) for s, o in zip(sources, options, strict=True)]
+        try:
+            for result in read_many(items):
+                yield result
+                done += 1
+        except DrGenError:
+            raise
+        except Exception:
+            # Whatever it was, one by one it hits a single file.
+            pass
+    for source, option in zip(sources[done:], options[done:], strict=True):
+        yield _read_one(source, option)
+
+
+def _read_one(source: Source, options: ReadOptions) -> ReadResult:
+    try:
+        return source.reader.read(source.path, source.run_id, options)
+    except DrGenError:
+        raise
+    except Exception as error:
+        # A reader from outside may be wrong in ways of its own; one file must not end the load.
+        message = f"the reader {source.reader.name!r} failed: {type(error).__name__}: {error}"
+        hint = "please report it with the file"
+        finding = Finding(
+            "reader-failed", message, Severity.ERROR, str(source.path), None, source.run_id, hint
+        )
+        return ReadResult(findings=(finding,))
+
+
+def renamed(runs: Sequence[RunData]) -> list[RunData]:
+    """Runs of several stores may share ids: later ones get a number behind theirs."""
+    taken: set[str] = set()
+    out = []
+    for run in runs:
+        name = unique(run.id, taken)
+        out.append(run if name == run.id else run.with_facts(id=name))
+    return out

@@ -1,0 +1,180 @@
+"""From files or a store to a group of runs. Bad content of a log never raises: see findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dr_gen.group_validators import validate_group
+from dr_gen.ingestion import cache as caches
+from dr_gen.ingestion.applying import Progress, apply, read_sources, renamed
+from dr_gen.ingestion.planning import PathLike, Plan, plan, roots_of
+from dr_gen.ingestion.rules import Rules
+from dr_gen.model.group import RunGroup
+from dr_gen.model.run import RunData
+from dr_gen.readers.contract import ColumnMap
+from dr_gen.store import catalogue as catalogues
+from dr_gen.store import store as stores
+from dr_gen.store.writing import PATIENCE, writing
+from dr_gen.validators import Validator
+
+__all__ = ["ingest", "load", "open_store"]
+
+
+def load(
+    path: PathLike | Sequence[PathLike],
+    *,
+    format: str | None = None,
+    columns: ColumnMap | None = None,
+    experiment: str | None = None,
+    expected_epochs: int | None = None,
+    validators: Sequence[Validator] | None = None,
+    progress: Progress | None = None,
+    cache: bool = True,
+    **settings: Any,
+) -> RunGroup:
+    """Runs of a store, or of any folders and files.
+
+    Parameters
+    ----------
+    path : path or sequence of paths
+    format : str, optional
+        Name of the format; by default each file is recognised by its content.
+    columns : ColumnMap, optional
+        What columns mean, where guessing fails.
+    experiment : str, optional
+        What the runs belong to; by default the name of the folder given.
+    expected_epochs : int, optional
+        Epochs that every run should have; by default what its configuration says.
+    validators : sequence of callables, optional
+        Instead of `default_validators`.
+    progress : callable, optional
+        Called with the number of sources read and the number there are.
+    cache : bool
+        Whether to keep what was read in a store in the user's cache folder (the environment's
+        ``DR_GEN_CACHE``, if set), so that the next time only what is new is read. Not with
+        `validators`.
+    **settings
+        Attributes of the group: `noise`, `labels`, `directions`.
+
+    Returns
+    -------
+    RunGroup
+        In the natural order of their paths. What is wrong with a run is in its findings, what
+        belongs to no run in the findings of the group.
+
+    Raises
+    ------
+    SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
+        See `plan`.
+    """
+    options: dict[str, Any] = {
+        "format": format,
+        "experiment": experiment,
+        "columns": columns,
+        "expected_epochs": expected_epochs,
+    }
+    roots = roots_of(path)
+    any_store = any(map(catalogues.exists, roots))
+    if len(roots) == 1 and any_store:
+        return open_store(roots[0], **settings)
+    if cache and validators is None and not any_store:
+        cached = caches.load(path, options, progress, **settings)
+        if cached is not None:
+            return validate_group(cached)
+    decided = plan(path, **options)
+    checks = None if validators is None else tuple(validators)
+    rules = Rules(format, columns or ColumnMap(), expected_epochs, checks)
+    return _read(decided, rules, progress, settings)
+
+
+def _read(
+    decided: Plan, rules: Rules, progress: Progress | None, settings: Mapping[str, Any]
+) -> RunGroup:
+    runs: list[RunData] = []
+    findings = list(decided.findings)
+    for store in decided.stores:
+        stored = open_store(store)
+        runs += stored
+        findings += stored.source_findings
+    for result in read_sources(decided.sources, rules, progress):
+        runs += result.runs
+        findings += result.findings
+    group = RunGroup.from_runs(renamed(runs), source_findings=tuple(findings), **settings)
+    return validate_group(group)
+
+
+def open_store(path: PathLike, **settings: Any) -> RunGroup:
+    """The runs of a store.
+
+    Parameters
+    ----------
+    path : path
+    **settings
+        Attributes of the group: `noise`, `labels`, `directions`.
+
+    Raises
+    ------
+    StoreFormatError
+        If a file is damaged, or of a form that this version does not read.
+    StoreError
+        If there is no store, or a file of it is missing or may not be read.
+    """
+    group = stores.open_store(path, **settings)
+    # What is said of runs beside one another holds for these runs, however they came together.
+    return validate_group(group) if catalogues.has_sources(Path(path)) else group
+
+
+def ingest(
+    source: PathLike | Sequence[PathLike],
+    store: PathLike,
+    *,
+    compress: bool = False,
+    timeout: float = PATIENCE,
+    **options: Any,
+) -> RunGroup:
+    """Read runs into a store; the next time only what is new.
+
+    What is unchanged since is not opened. What grew or was rewritten is read again. Runs whose
+    file vanished stay, with the finding ``source-gone``. Runs from elsewhere stay as they are.
+    The sources are never written to.
+
+    Parameters
+    ----------
+    source : path or sequence of paths
+    store : path
+        A folder of its own; made if it is not there. With stores among the sources, or
+        `validators`, what is in it is replaced as a whole.
+    compress : bool
+        Smaller files that open slower.
+    timeout : float
+        How many seconds to wait for another writer of the store.
+    **options
+        As for `load`.
+
+    Returns
+    -------
+    RunGroup
+        As opened from the store.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be written, or another writer is at work in it; what was there before
+        stays as it was.
+    SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
+        See `plan`.
+    """
+    names = ("noise", "labels", "directions")
+    settings = {name: options.pop(name) for name in names if name in options}
+    if options.get("validators") is not None or any(map(catalogues.exists, roots_of(source))):
+        group = load(source, **{**options, "cache": False})
+        stores.save(group, store, compress=compress, timeout=timeout)
+        return open_store(store, **settings)
+    for name in ("validators", "cache"):
+        options.pop(name, None)
+    progress = options.pop("progress", None)
+    with writing(Path(store), timeout):
+        apply(plan(source, store, **options), progress=progress, compress=compress)
+    return open_store(store, **settings)

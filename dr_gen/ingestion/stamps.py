@@ -1,0 +1,94 @@
+"""Whether a file is still the one that was read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+
+from dr_gen.readers.settings import SIDECARS
+from dr_gen.store.catalogue import Stamp
+
+__all__ = ["Folders", "renewed"]
+
+_SETTLED_NS = 2_000_000_000
+"""File systems count time in steps of up to two seconds (FAT); within one a file can change and
+keep its times. A younger file is known by its content as well."""
+
+
+def renewed(path: str | os.PathLike[str], before: Stamp | None, now: int) -> tuple[Stamp, bool]:
+    """The stamp of a file, and whether it is unchanged since `before`.
+
+    Parameters
+    ----------
+    path : path
+    before : Stamp or None
+    now : int
+        Time in nanoseconds since 1970.
+
+    Raises
+    ------
+    OSError
+        If it cannot be looked at.
+    """
+    about = os.stat(path)
+    times = (about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    alike = before is not None and times == (before.size, before.mtime_ns, before.ctime_ns)
+    if alike and before is not None and not before.digest:
+        return before, True
+    settled = max(times[1:]) < now - _SETTLED_NS or not stat.S_ISREG(about.st_mode)
+    digest = "" if settled and not alike else _digest(path)
+    same = alike and before is not None and before.digest == digest
+    return Stamp(*times, "" if settled else digest), same
+
+
+def _digest(path: str | os.PathLike[str]) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+class Folders:
+    """The settings files in folders, each folder looked into once."""
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+        self._names: dict[str, list[str]] = {}
+        self._stamps: dict[tuple[str, Stamp | None], tuple[Stamp, bool]] = {}
+
+    def beside(
+        self, path: str, before: Mapping[str, Stamp] | None
+    ) -> tuple[Mapping[str, Stamp], bool]:
+        """Stamps of the settings files beside `path`, and whether they are those of `before`."""
+        folder = path[: path.rfind(os.sep) + 1]
+        if folder not in self._names:
+            self._names[folder] = _settings_files(folder)
+        names = self._names[folder]
+        if not names:
+            return _NONE, before is not None and not before
+        found: dict[str, Stamp] = {}
+        same = before is not None
+        for name in names:
+            file = os.path.join(folder, name)
+            if file == path:
+                continue
+            key = (file, (before or {}).get(name))
+            if key not in self._stamps:
+                try:
+                    self._stamps[key] = renewed(file, key[1], self._now)
+                except OSError:
+                    continue
+            found[name], unchanged = self._stamps[key]
+            same = same and unchanged
+        return found, same and found.keys() == (before or {}).keys()
+
+
+_NONE: Mapping[str, Stamp] = {}
+
+
+def _settings_files(folder: str) -> list[str]:
+    try:
+        listed = set(os.listdir(folder or os.curdir))
+    except OSError:
+        return list(SIDECARS)
+    return [name for name in SIDECARS if name.partition("/")[0] in listed]
