@@ -266,3 +266,16 @@ def test_a_store_made_by_hand_becomes_one_of_sources(logs: Path, tmp_path: Path)
     """Runs that were saved by hand come from nowhere: what is read takes their place."""
     save(load(logs)[:1], tmp_path / "store")
     assert ingest(logs, tmp_path / "store") == load(logs, cache=False)
+
+
+def test_runs_that_were_replaced_do_not_pile_up(tmp_path: Path) -> None:
+    """A shard most of whose runs were replaced is not kept for the few that were not."""
+    logs, store = tmp_path / "logs", tmp_path / "store"
+    for seed in range(10):
+        native(logs / f"run_{seed}.jsonl", seed=seed)
+    ingest(logs, store)
+    for seed in range(9):
+        native(logs / f"run_{seed}.jsonl", seed=seed + 100)
+    assert exact(ingest(logs, store)) == exact(load(logs, cache=False))
+    (shard,) = catalogues.read(store).shards
+    assert shard.runs == 10
