@@ -377,7 +377,7 @@ def _usual_blocks(run: RunData) -> list[MetricCurve]:
     table = run.table.curves
     curves = table.curves_of_run(run.index)
     _, first = np.unique(table.block[curves], return_index=True)
-    return [MetricCurves(table, int(curves[i])).default for i in np.sort(first)]
+    return [MetricCurves(table, int(curves[i])).default for i in first]
 
 
 def finding_about(
