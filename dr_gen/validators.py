@@ -132,11 +132,11 @@ def epochs_reached(run: RunData) -> float | None:
 
 
 def _configured_epochs(run: RunData, keys: Sequence[str]) -> int | None:
-    hpms = run.hpms
+    hpms, index = run.table.hpms, np.array([run.index])
     for name in keys:
-        found = [key for key in hpms if key.rsplit(".", 1)[-1] == name]
+        found = [key for key in hpms.keys if key == name or key.endswith(f".{name}")]
         for key in sorted(found, key=lambda key: (key.count("."), key)):
-            value = hpms[key]
+            [value] = hpms.column(key, index)
             if isinstance(value, int | float) and not isinstance(value, bool) and value >= 1:
                 return int(value)
     return None
@@ -339,7 +339,7 @@ def _judge(run: RunData, finite: bool) -> tuple[Status, tuple[str, ...]]:
     if short is not None and end == "completed":
         return Status.COMPLETED, (f"ended by itself: {short.message}",)
     lacks = [by_code[code] for code in ("short-run", "no-metrics") if code in by_code]
-    if not lacks and epochs_reached(run) is None and "truncated-line" in by_code:
+    if not lacks and "truncated-line" in by_code and epochs_reached(run) is None:
         lacks = [by_code["truncated-line"]]
     if lacks:
         cut = [f.message for code, f in by_code.items() if code == "truncated-line"]
@@ -387,7 +387,7 @@ def _usual_blocks(run: RunData) -> list[MetricCurve]:
     table = run.table.curves
     curves = table.curves_of_run(run.index)
     _, first = np.unique(table.block[curves], return_index=True)
-    return [MetricCurves(table, int(curves[i])).default for i in np.sort(first)]
+    return [MetricCurves(table, int(curves[i])).default for i in first]
 
 
 def finding_about(

@@ -65,3 +65,13 @@ def test_clean_runs_are_passed_over(odd: dict[int, float], expected: int) -> Non
     table = RunGroup.from_runs(members).table
     *screened, _end = default_validators()
     assert sum(sum(needed(validator, table)) for validator in screened) == expected
+
+
+def test_order_does_not_depend_on_the_company() -> None:
+    """A run names its splits as it logged them, and so do its findings, whatever others did."""
+    bad = [0.5, np.nan]
+    first = RunData.from_dict({"id": "a", "curves": {"val/loss": [1.0], "train/loss": [1.0]}})
+    second = RunData.from_dict({"id": "b", "curves": {"train/loss": bad, "val/loss": bad}})
+    _, run = RunGroup.from_runs([first, second])
+    assert tuple(run) == ("train", "val")
+    assert validate(run) == validate(second)

@@ -192,8 +192,11 @@ class RunData(Mapping[str, SplitMetrics]):
         return SplitMetrics(self.table.curves, self.index, split)
 
     def __iter__(self) -> Iterator[str]:
+        # As the run logged them: the codes have the order of the group.
         curves = self.table.curves
-        codes = dict.fromkeys(curves.split[curves.curves_of_run(self.index)].tolist())
+        mine = curves.curves_of_run(self.index)
+        mine = mine[np.argsort(curves.block[mine], kind="stable")]
+        codes = dict.fromkeys(curves.split[mine].tolist())
         return iter([curves.splits[code] for code in codes])
 
     def __len__(self) -> int:

@@ -7,6 +7,7 @@ is read line by line, so that memory is bounded by its longest line.
 from __future__ import annotations
 
 import codecs
+import functools
 import gzip
 import io
 import json
@@ -99,10 +100,14 @@ class JsonLines:
         self._text_lines: list[int] = []
         self._beginnings = Beginnings()
         self._duplicates: list[str] = []
-        self._decoder = json.JSONDecoder(object_pairs_hook=self._object, strict=False)
-        self._careful = json.JSONDecoder(
-            object_pairs_hook=self._object, strict=False, parse_int=_any_int
-        )
+
+    @functools.cached_property
+    def _decoder(self) -> json.JSONDecoder:
+        return json.JSONDecoder(object_pairs_hook=self._object, strict=False)
+
+    @functools.cached_property
+    def _careful(self) -> json.JSONDecoder:
+        return json.JSONDecoder(object_pairs_hook=self._object, strict=False, parse_int=_any_int)
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
         number = 0

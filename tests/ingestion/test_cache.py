@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,15 +39,15 @@ def logs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the files that the native reader was asked to read."""
+    """Names of the native logs that are read."""
     names: list[str] = []
-    reader = NativeReader.read
+    reader = NativeReader.read_many
 
-    def spied(self, path, run_id, options):  # type: ignore[no-untyped-def]
-        names.append(path.name)
-        return reader(self, path, run_id, options)
+    def spied(self: NativeReader, items: Any) -> Any:
+        names.extend(path.name for path, _, _ in items)
+        return reader(self, items)
 
-    monkeypatch.setattr(NativeReader, "read", spied)
+    monkeypatch.setattr(NativeReader, "read_many", spied)
     return names
 
 

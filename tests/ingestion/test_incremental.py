@@ -123,13 +123,13 @@ def test_a_store_brought_up_to_date_is_one_made_anew(rounds: list[list[Any]]) ->
 def test_only_what_changed_is_read(logs: Path, tmp_path: Path, monkeypatch: Any) -> None:
     """An unchanged file is not opened; new, grown and rewritten ones are read."""
     read: list[str] = []
-    reader = NativeReader.read
+    reader = NativeReader.read_many
 
-    def spied(self: NativeReader, path: Path, run_id: str, options: Any) -> Any:
-        read.append(path.name)
-        return reader(self, path, run_id, options)
+    def spied(self: NativeReader, items: Any) -> Any:
+        read.extend(path.name for path, _, _ in items)
+        return reader(self, items)
 
-    monkeypatch.setattr(NativeReader, "read", spied)
+    monkeypatch.setattr(NativeReader, "read_many", spied)
     store = tmp_path / "store"
     assert kinds(logs, store) == {"new": 3}
     ingest(logs, store)

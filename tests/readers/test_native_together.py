@@ -167,17 +167,17 @@ def test_together_is_as_one_by_one(contents: list[bytes]) -> None:
 
 
 def plain(n: int, *insert: bytes) -> bytes:
-    """A log of `n` epochs, with lines inserted in its middle."""
-    row = '{{"epoch": {}, "data_name": "{}", "agg_stats": {{"loss": 0.5, "acc": 1}}}}'
+    """A log of `n` epochs, then other lines, then texts."""
+    row = '{{"epoch": {}, "data_name": "{}", "agg_stats": {{"loss": 0.5}}}}'
     lines = [row.format(e, s).encode() for e in range(n) for s in ("val", "eval")]
-    lines[n:n] = insert
+    lines += [*insert, *[b'{"type": "str", "value": "x"}'] * 50]
     return b'{"type": "dict_config", "value": {"seed": 1}}\n' + b"\n".join(lines) + b"\n"
 
 
 @pytest.mark.parametrize("odd", ODD_LINES)
 def test_an_odd_line_among_many(odd: bytes) -> None:
     """Amid hundreds of lines, beside other files, an odd one is treated as it is alone."""
-    contents = [plain(150), plain(150, odd), plain(3, odd, odd), plain(2)]
+    contents = [plain(80), plain(80, odd), plain(3, odd, odd), plain(2)]
     together, alone = both(contents)
     assert together == alone
     assert columns(together) == columns(alone)
@@ -186,7 +186,7 @@ def test_an_odd_line_among_many(odd: bytes) -> None:
 def test_plain_logs_share_their_columns() -> None:
     """Logs of a known kind become one table, also where lines are broken or not a number."""
     torn = b'{"epoch": 7, "data_name": "val", "agg_sta'
-    nan = b'{"epoch": 150, "data_name": "val", "agg_stats": {"loss": NaN, "acc": NaN}}'
+    nan = b'{"epoch": 150, "data_name": "val", "agg_stats": {"loss": NaN}}'
     together, alone = both([plain(150), plain(150, torn), plain(150) + nan + b"\n", plain(150)])
     tables = {id(run.table) for result in together[1:] for run in result.runs}
     assert len(tables) == 1
