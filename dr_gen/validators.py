@@ -1,8 +1,7 @@
 """What is wrong with a run, and how it ended.
 
 A validator is any callable that takes a `RunData` and gives findings. `validate` runs several,
-adds what they find to the run and decides its status. What only shows beside the other runs of a
-group (a split that the others have, one seed twice) is in `dr_gen.group_validators`.
+adds what they find and decides the status. `dr_gen.group_validators` looks at runs side by side.
 """
 
 from __future__ import annotations
@@ -137,7 +136,11 @@ def _configured_epochs(run: RunData, keys: Sequence[str]) -> int | None:
         found = [key for key in hpms.keys if key == name or key.endswith(f".{name}")]
         for key in sorted(found, key=lambda key: (key.count("."), key)):
             [value] = hpms.column(key, index)
-            if isinstance(value, int | float) and not isinstance(value, bool) and value >= 1:
+            if (
+                isinstance(value, int | float)
+                and not isinstance(value, bool)
+                and 1 <= value < np.inf
+            ):
                 return int(value)
     return None
 

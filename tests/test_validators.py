@@ -65,7 +65,7 @@ def test_expected_epochs_can_be_given() -> None:
     assert checked.status is Status.INCOMPLETE
 
 
-@pytest.mark.parametrize("value", ["many", None, True, 0, [4], NAN])
+@pytest.mark.parametrize("value", ["many", None, True, 0, [4], NAN, np.inf])
 def test_epochs_key_without_a_number_is_passed_over(value: object) -> None:
     """A configured number of epochs that is none does not count as an expectation."""
     assert validate(run(hpms={"epochs": value})).status is Status.COMPLETED
