@@ -45,6 +45,11 @@ _REFUSED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _OPEN, _CLOSE, _QUOTE, _NEWLINE = b'{}"\n'
 
 
+# msgspec has no names for what JSON writes as escapes only: quotes, control characters, halves of
+# characters.
+_ESCAPED: Final = re.compile('[\x00-\x1f"\\\\\ud800-\udfff]')
+
+
 class Schema:
     """The names that metric lines use, and a decoder of lines with these names.
 
@@ -99,6 +104,7 @@ class Schema:
         known = set(self.metrics)
         metrics = [name for name in stats if name not in known]
         plain = all(name and name == name.strip() for name in metrics)
+        plain = plain and not any(map(_ESCAPED.search, (*metrics, *xs)))
         if not (xs or metrics) or not plain or len(known) + len(metrics) + len(xs) > _MOST_NAMES:
             return None
         return Schema((*self.metrics, *metrics), (*self.xs, *xs))
@@ -269,6 +275,8 @@ class _Decoding:
         for record in records:
             try:
                 self._objects.append(msgspec.convert(record, self._schema.line))
+            except UnicodeEncodeError:  # half a character, which only JSON escapes can say
+                raise _NotPlainError from None
             except _REFUSED:
                 wider = self._schema.widened(record)
                 if wider is None:

@@ -53,7 +53,7 @@ def writing(store: Path, timeout: float = PATIENCE) -> Iterator[None]:
             raise _unwritable(store, error) from None
         # Leave nothing behind when nothing is committed; inside the lock what another may need.
         if store / SHARDS in made:
-            stack.callback(_remove_empty, [store / SHARDS])
+            stack.callback(_remove_unused, store)
         yield
 
 
@@ -77,6 +77,12 @@ def _locked(store: Path, timeout: float, stack: contextlib.ExitStack) -> list[Pa
             stack.enter_context(inner)
             break
     return made
+
+
+def _remove_unused(store: Path) -> None:
+    """Remove the folder of shards, unless a catalogue without any run was committed."""
+    if not os.path.isfile(store / catalogues.NAME):
+        _remove_empty([store / SHARDS])
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:

@@ -192,3 +192,16 @@ def test_the_cache_lists_and_clears(place: Path, logs: Path, tmp_path: Path) -> 
     (place / "other" / "about.json").write_text("{}")
     cache.clear(everything=True)
     assert (place / "other").exists()
+
+
+def test_folder_without_a_run_is_kept_as_one(
+    place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A log without a readable line is no run, and its store opens the next time."""
+    (tmp_path / "junk").mkdir()
+    (tmp_path / "junk" / "empty.jsonl").write_bytes(b"")
+    first = load(tmp_path / "junk")
+    assert len(first) == 0
+    assert [finding.code for finding in first.findings] == ["empty-file"]
+    assert load(tmp_path / "junk") == first == load(tmp_path / "junk", cache=False)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

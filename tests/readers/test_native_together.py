@@ -24,6 +24,11 @@ from dr_gen.readers.native import NativeReader
 ODD_LINES = [
     b"",
     b"garbage",
+    b'{"data_name": "val", "agg_stats": {"\\u001b[31mx": 1}, "epoch": 90}',
+    b'{"data_name": "val", "agg_stats": {"a\\"b": 1}, "epoch": 90}',
+    b'{"data_name": "val", "agg_stats": {"\\udc00": 1}, "epoch": 90}',
+    b'{"data_name": "val", "agg_stats": {"loss": 1}, "epoch": 90, "\\udc00": 3}',
+    b'{"data_name": "\\udc00", "agg_stats": {"loss": 1}, "epoch": 90}',
     b"[1, 2]",
     b"{}",
     b'{"data_name": "val", "agg_st',
