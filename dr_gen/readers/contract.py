@@ -99,7 +99,14 @@ class ReadResult:
 
 
 class Reader(Protocol):
-    """One file format. Never raises for the content of a file: everything becomes a finding."""
+    """One file format. Never raises for the content of a file: everything becomes a finding.
+
+    Two more names are looked for, and a reader does without them just as well: ``ceiling``, the
+    highest confidence that `detect` ever gives (a reader that only guesses is then not asked about
+    a file that another is surer of), and ``read_many(items)``, which takes ``(path, run_id,
+    options)`` of many files and gives what `read` gives for each, in order, where reading them
+    together is faster.
+    """
 
     @property
     def name(self) -> str:
