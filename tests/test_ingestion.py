@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from dr_gen.ingestion import ingest, load, plan
 from dr_gen.model.finding import Finding
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
+from dr_gen.readers.contract import ReadResult
+from dr_gen.readers.native import NativeReader
 from dr_gen.readers.runlogger import RunLogger
 
 
@@ -246,6 +249,26 @@ def test_run_without_its_configuration_does_not_make_keys_vary(tmp_path: Path) -
     assert "no-config" in {finding.code for finding in group["lost"].findings}
     assert group.hpm_group.important == ("optim.lr",)
     assert [c.runs for c in group.hpm_group.configurations] == [("lost",), ("0.1",), ("0.2",)]
+
+
+def test_a_fault_in_reading_together_costs_time_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Files that cannot be read together are read one by one, nothing is lost, and it is said."""
+    for seed in range(3):
+        native(tmp_path / f"{seed}.jsonl", seed=seed)
+    expected = load(tmp_path, cache=False)
+    together = NativeReader.read_many
+
+    def faulty(self: NativeReader, items: Any) -> Iterator[ReadResult]:
+        yield from itertools.islice(together(self, items), 1)
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(NativeReader, "read_many", faulty)
+    assert load(tmp_path, cache=False) == expected
+    assert [r.getMessage() for r in caplog.records] == [
+        "native: 2 files read one by one: ZeroDivisionError('oops')"
+    ]
 
 
 def test_configuration_line_above_flat_rows_is_read(tmp_path: Path) -> None:

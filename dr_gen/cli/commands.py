@@ -203,25 +203,28 @@ def summarize(
     """One metric over the seeds of each configuration."""
     from dr_gen.analysis import seeds
 
-    settings = opening.settings()
-    group = opening.group(path, settings)
-    summary = seeds.summarize(
-        group,
-        metric or settings.metric,
-        by=by,
-        level=settings.level,
-        statuses=_statuses(all_runs),
-    )
+    group, question = _question(path, metric, by, all_runs, opening)
+    summary = seeds.summarize(group, **question)
     if as_json:
         print_json(summary.to_dicts())
         return
     print_summary(group, summary)
 
 
-def _statuses(all_runs: bool) -> tuple[str, ...]:
+def _question(
+    path: str, metric: str | None, by: Sequence[str] | None, all_runs: bool, opening: Opening
+) -> tuple[RunGroup, dict[str, Any]]:
+    """The runs, and what is asked of them."""
     from dr_gen.model.run_table import Status
 
-    return tuple(Status) if all_runs else (Status.COMPLETED,)
+    settings = opening.settings()
+    question = {
+        "metric": metric or settings.metric,
+        "by": by,
+        "level": settings.level,
+        "statuses": tuple(Status) if all_runs else (Status.COMPLETED,),
+    }
+    return opening.group(path, settings), question
 
 
 def print_summary(group: RunGroup, summary: Summary) -> None:
@@ -267,15 +270,8 @@ def compare(
     """Which differences are real."""
     from dr_gen.analysis import comparison
 
-    settings = opening.settings()
-    group = opening.group(path, settings)
-    result = comparison.compare(
-        group,
-        metric or settings.metric,
-        by=by,
-        level=settings.level,
-        statuses=_statuses(all_runs),
-    )
+    group, question = _question(path, metric, by, all_runs, opening)
+    result = comparison.compare(group, **question)
     if as_json:
         print_json(result.to_dict())
         return

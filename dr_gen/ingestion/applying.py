@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
@@ -19,6 +20,8 @@ from dr_gen.store.writing import commit
 from dr_gen.validators import validate_all
 
 __all__ = ["Progress", "apply", "is_current", "read_sources", "renamed"]
+
+_log = logging.getLogger("dr_gen")
 
 Progress = Callable[[int, int], None]
 """Called with the number of sources done and the number there are."""
@@ -193,9 +196,10 @@ def _read_alike(sources: Sequence[Source], columns: ColumnMap) -> Iterator[ReadR
                 done += 1
         except DrGenError:
             raise
-        except Exception:
-            # Whatever it was, one by one it hits a single file.
-            pass
+        except Exception as error:
+            # One by one it hits a single file; said, since it is slow and a fault of the reader.
+            left = len(sources) - done
+            _log.warning("%s: %d files read one by one: %r", sources[0].reader.name, left, error)
     for source, option in zip(sources[done:], options[done:], strict=True):
         yield _read_one(source, option)
 
