@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dr_gen.model.run_table import Status as Status
     from dr_gen.readers.runlogger import RunLogger as RunLogger
     from dr_gen.report.report import write_report as write_report
+    from dr_gen.store.scan import scan_metrics as scan_metrics
 
 _HOMES = {
     "AnalysisConfig": "config",
@@ -56,6 +57,7 @@ _HOMES = {
     "ingest": "ingestion",
     "load": "ingestion",
     "open_store": "ingestion",
+    "scan_metrics": "store.scan",
     "summarize": "analysis.seeds",
     "write_report": "report.report",
 }

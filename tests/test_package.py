@@ -17,7 +17,7 @@ HEAVY = ("xarray", "scipy", "matplotlib", "polars", "netCDF4", "pandas", "rich",
 PROMISED = {
     *("load", "ingest", "open_store", "RunGroup", "RunData", "SplitMetrics", "MetricCurves"),
     *("MetricCurve", "Hpm", "HpmGroup", "Finding", "RunLogger", "summarize", "compare"),
-    *("write_report", "AnalysisConfig", "testing"),
+    *("write_report", "AnalysisConfig", "scan_metrics", "testing"),
 }
 
 

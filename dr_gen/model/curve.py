@@ -348,26 +348,38 @@ def resolve(
     -------
     xs, values : dims (point,)
     """
+    rows = resolved_rows(xs, "all" if repeats == "mean" else repeats)
+    if repeats != "mean" or len(rows) == 0:
+        return xs[rows], values[rows]
+    first = _first_of_x(xs[rows])
+    counts = np.diff(np.append(first, len(rows)))
+    # Both infinities at one x have no mean: NaN, and no warning about it.
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = np.add.reduceat(values[rows] / np.repeat(counts, counts), first)
+    return xs[rows[first]], means
+
+
+def resolved_rows(xs: NDArray[Any], repeats: Literal["last", "first", "all"]) -> NDArray[np.intp]:
+    """The rows that are points, in ascending x: those that have x, and one of each x or all.
+
+    Raises
+    ------
+    UsageError
+        If `repeats` is something else.
+    """
     if repeats not in REPEATS:
         raise UsageError(f"repeats must be one of {', '.join(REPEATS)}, not {repeats!r}")
-    if xs.dtype.kind == "f":
-        known = np.isfinite(xs)
-        xs, values = xs[known], values[known]
-    order = np.argsort(xs, kind="stable")
-    xs, values = xs[order], values[order]
-    if len(xs) == 0 or repeats == "all":
-        return xs, values
-    starts_run = np.concatenate([[True], xs[1:] != xs[:-1]])
-    first = np.flatnonzero(starts_run)
-    if repeats == "first":
-        return xs[first], values[first]
-    if repeats == "mean":
-        counts = np.diff(np.append(first, len(xs)))
-        # Both infinities at one x have no mean: NaN, and no warning about it.
-        with np.errstate(invalid="ignore", over="ignore"):
-            return xs[first], np.add.reduceat(values / np.repeat(counts, counts), first)
-    last = np.append(first[1:], len(xs)) - 1
-    return xs[last], values[last]
+    rows = np.flatnonzero(np.isfinite(xs)) if xs.dtype.kind == "f" else np.arange(len(xs))
+    rows = rows[np.argsort(xs[rows], kind="stable")]
+    if repeats == "all" or len(rows) == 0:
+        return rows
+    first = _first_of_x(xs[rows])
+    return rows[first] if repeats == "first" else rows[np.append(first[1:], len(rows)) - 1]
+
+
+def _first_of_x(xs: NDArray[Any]) -> NDArray[np.intp]:
+    """Where in ascending `xs`, one at least, another x begins."""
+    return np.flatnonzero(np.append(True, xs[1:] != xs[:-1]))
 
 
 def _value_at(curve: MetricCurve | None, x: float | None) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import PurePath
 from types import MappingProxyType
@@ -15,7 +15,16 @@ import numpy as np
 
 from dr_gen.errors import UnknownKeyError, UsageError
 
-__all__ = ["MISSING", "Hpm", "canonical", "flatten", "format_value", "plain_value", "unflatten"]
+__all__ = [
+    "MISSING",
+    "Hpm",
+    "canonical",
+    "flatten",
+    "format_value",
+    "one_kind",
+    "plain_value",
+    "unflatten",
+]
 
 
 class _Missing(enum.Enum):
@@ -95,6 +104,49 @@ def canonical(value: Any) -> Hashable:
 def format_value(value: Any) -> str:
     """`value` as text that loses no digits: ``0.1``, ``1e-05``, ``None``, ``[1, 2]``."""
     return value if isinstance(value, str) else repr(value)
+
+
+def one_kind(values: Sequence[Any]) -> list[bool | int | float | str | None]:
+    """The values of one key as cells of a column, all of one kind beside null.
+
+    Truth values, texts and numbers keep their kind; whole numbers beside others become floats.
+    Values of several kinds, lists, dicts, and whole numbers that do not fit (into 64 bits, or
+    into a float beside floats) become text. A null is null, and so is `MISSING`, unless both
+    occur: then the nulls are the text ``None``, and the column is one of text.
+
+    Examples
+    --------
+    >>> one_kind([1, 0.5, MISSING]), one_kind([True, 1]), one_kind([[1, 2], None])
+    ([1.0, 0.5, None], ['True', '1'], ['[1, 2]', None])
+    >>> one_kind([1, None, MISSING])
+    ['1', 'None', None]
+    """
+    present = [value for value in values if value is not MISSING]
+    both = None in present and len(present) < len(values)
+    known = [value for value in present if value is not None]
+    kinds = set(map(type, known))
+    if both or not _one_kind(kinds, known):
+        return [
+            None if v is MISSING or (v is None and not both) else format_value(v) for v in values
+        ]
+    floats = kinds == {int, float}
+    return [None if v in (None, MISSING) else float(v) if floats else v for v in values]
+
+
+def _one_kind(kinds: set[type], values: Sequence[Any]) -> bool:
+    """Whether `values`, of these kinds, fit into one column without becoming text."""
+    if kinds == {int}:
+        return all(-(2**63) <= value < 2**63 for value in values)
+    if kinds == {int, float}:
+        return all(type(value) is float or _fits_float(value) for value in values)
+    return len(kinds) == 0 or kinds in ({bool}, {float}, {str})
+
+
+def _fits_float(value: int) -> bool:
+    try:
+        return float(value) == value
+    except OverflowError:
+        return False
 
 
 def flatten(nested: Mapping[Any, Any]) -> dict[str, Any]:

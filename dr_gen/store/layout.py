@@ -5,13 +5,13 @@ curve behind curve, `row_size` the length of each. Curves are sorted by split, m
 that one metric of all runs is one slice of the file.
 
 Whatever has to come back exactly but is no number (records, names, hyperparameter values) is in
-texts of JSON. The text variables along ``run`` are there for people; nothing is read from them.
+texts of JSON. The text variables along ``run`` are there for people, and for tables made for them.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -26,8 +26,24 @@ from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run_table import LazyRecords, RunRecord, RunTable, Status
 from dr_gen.store.columns import COLUMNS, TEXTS, X_POOLS, flags
 
-__all__ = ["Layout", "from_layout", "to_layout"]
+__all__ = [
+    "HEAD",
+    "Head",
+    "Layout",
+    "from_layout",
+    "head_from_layout",
+    "readable",
+    "records_from_layout",
+    "to_layout",
+]
 
+HEAD = frozenset(
+    {
+        *(c.name for c in COLUMNS if not c.for_people and c.name not in ("value", *X_POOLS)),
+        *("experiment", "hpms_json", "names_json"),
+    }
+)
+"""What a `Head` is made of: all that does not grow with the number of points."""
 
 _BETWEEN = ",\n"
 """Between two records; JSON text has no line end of its own."""
@@ -131,9 +147,12 @@ def _word(name: str) -> str:
 
 
 def _readable(names: Sequence[str]) -> NDArray[np.object_]:
-    """Names with what netCDF text cannot hold (NUL, halves of surrogate pairs) escaped."""
-    safe = (name.encode("utf-8", "backslashreplace").decode("utf-8") for name in names)
-    return np.array([name.replace("\0", "\\x00") for name in safe], object)
+    return np.array([*map(readable, names)], object)
+
+
+def readable(text: str) -> str:
+    """`text` with what netCDF and Arrow cannot hold (NUL, halves of surrogate pairs) escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
 # ---------------------------------------------------------------------------- from the layout
@@ -147,26 +166,96 @@ def from_layout(layout: Layout) -> RunTable:
     UsageError
         If parts are missing or do not fit together; it names them all.
     """
-    arrays = _checked_arrays(layout)
-    texts: dict[str, Any] = {
-        name: from_exact_json(layout.texts[name]) for name in TEXTS if name != "records_json"
-    }
+    arrays = _checked_arrays(layout, {c.name for c in COLUMNS if not c.for_people}, TEXTS)
+    texts = _texts(layout)
     records = _records(layout.texts["records_json"], texts["names_json"])
-    names, hpms = texts["names_json"], texts["hpms_json"]
+    _check(layout, arrays, texts, len(records))
+    x_text = np.array(texts["names_json"]["x_texts"], object)[arrays["x_text"]]
+    pools = (arrays["x_int"], arrays["x_float"], x_text)
+    curves = _curves(arrays, texts["names_json"], arrays["value"], pools)
+    return RunTable(records, _hpms(arrays, texts["hpms_json"]), curves)
+
+
+@attrs.frozen(eq=False)
+class Head:
+    """What is known of the runs of a layout without its values and x values.
+
+    Attributes
+    ----------
+    ids, experiments : tuple of str
+        Of each run; experiments as `readable`.
+    hpms : HpmTable
+    curves : CurveTable
+        Its `values` and `pools` are empty.
+    x_texts : tuple of str
+        What the codes of x values that are text mean.
+    """
+
+    ids: tuple[str, ...]
+    experiments: tuple[str, ...]
+    hpms: HpmTable
+    curves: CurveTable
+    x_texts: tuple[str, ...]
+
+
+def head_from_layout(layout: Layout) -> Head:
+    """The head of a layout that has at least the parts called `HEAD`.
+
+    Raises
+    ------
+    UsageError
+        As for `from_layout`.
+    """
+    arrays = _checked_arrays(layout, HEAD - {*TEXTS, "experiment"}, HEAD & {*TEXTS})
+    texts = _texts(layout)
     try:
-        problems = _problems(arrays, names, hpms, len(records))
+        names = texts["names_json"]
+        ids, x_texts = tuple(names["runs"]["id"]), tuple(names["x_texts"])
     except (KeyError, TypeError) as error:
-        raise UsageError(f"names_json or hpms_json: {error!r}") from None
-    if problems:
-        raise UsageError("; ".join(problems))
-    x_text = np.array(names["x_texts"], object)[arrays["x_text"]]
-    curves = CurveTable(
+        raise UsageError(f"names_json: {error!r}") from None
+    _check(layout, arrays, texts, len(ids))
+    experiments = tuple(layout.arrays.get("experiment", np.empty(0, object)).tolist())
+    if len(experiments) != len(ids):
+        raise UsageError("experiment is not of these runs")
+    nothing = np.empty(0)
+    curves = _curves(arrays, names, nothing, (nothing, nothing, nothing))
+    return Head(ids, experiments, _hpms(arrays, texts["hpms_json"]), curves, x_texts)
+
+
+def records_from_layout(layout: Layout) -> Sequence[RunRecord]:
+    """The records of a layout that has at least ``records_json`` and ``names_json``.
+
+    Raises
+    ------
+    UsageError
+        As for `from_layout`.
+    """
+    _checked_arrays(layout, (), ("records_json", "names_json"))
+    return _records(layout.texts["records_json"], from_exact_json(layout.texts["names_json"]))
+
+
+def _texts(layout: Layout) -> dict[str, Any]:
+    """What the texts hold that are read at once."""
+    return {name: from_exact_json(layout.texts[name]) for name in ("hpms_json", "names_json")}
+
+
+def _curves(
+    arrays: Mapping[str, NDArray[Any]],
+    names: Any,
+    values: NDArray[Any],
+    pools: tuple[NDArray[Any], ...],
+) -> CurveTable:
+    columns = {field: arrays[name] for name, field in _FIELDS.items() if name != "value"}
+    return CurveTable(
         **{name: tuple(names[name]) for name in _NAMES},
-        **{field: arrays[name] for name, field in _FIELDS.items()},  # type: ignore[arg-type]
-        pools=(arrays["x_int"], arrays["x_float"], x_text),
+        **columns,  # type: ignore[arg-type]
+        values=values,
+        pools=pools,
     )
-    values = tuple(map(tuple, hpms["values"]))
-    return RunTable(records, HpmTable(tuple(hpms["keys"]), values, arrays["hpm_code"]), curves)
+
+
+def _hpms(arrays: Mapping[str, NDArray[Any]], hpms: Any) -> HpmTable:
+    return HpmTable(tuple(hpms["keys"]), tuple(map(tuple, hpms["values"])), arrays["hpm_code"])
 
 
 def _records(text: str, names: Any) -> Sequence[RunRecord]:
@@ -195,12 +284,14 @@ def _checksum(text: str) -> int:
     return zlib.crc32(text.encode("ascii", "replace"))
 
 
-def _checked_arrays(layout: Layout) -> dict[str, NDArray[Any]]:
-    """Every array that runs are made of; those along a dimension of size 0 are empty."""
+def _checked_arrays(
+    layout: Layout, names: Collection[str], texts: Collection[str]
+) -> dict[str, NDArray[Any]]:
+    """The arrays called `names`, read-only; those along a dimension of size 0 are empty."""
     arrays = {}
-    problems = [f"no {name}" for name in TEXTS if name not in layout.texts]
+    problems = [f"no {name}" for name in TEXTS if name in texts and name not in layout.texts]
     for column in COLUMNS:
-        if column.for_people:
+        if column.name not in names:
             continue
         empty = np.empty([layout.sizes.get(dim, 0) for dim in column.dims], column.dtype)
         array = layout.arrays.get(column.name, empty)
@@ -216,10 +307,23 @@ def _checked_arrays(layout: Layout) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _problems(arrays: Mapping[str, NDArray[Any]], names: Any, hpms: Any, n_runs: int) -> list[str]:
-    """What does not fit, so that no code points nowhere. Cheap beside reading the file."""
+def _check(
+    layout: Layout, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, Any], n_runs: int
+) -> None:
+    lengths = {c.name: layout.sizes.get(c.dims[0], 0) for c in COLUMNS}
+    try:
+        names, hpms = texts["names_json"], texts["hpms_json"]
+        problems = _outside(arrays, names, n_runs)
+        problems = problems or _misfits(arrays, lengths, names, hpms, n_runs)
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"names_json or hpms_json: {error!r}") from None
+    if problems:
+        raise UsageError("; ".join(problems))
+
+
+def _outside(arrays: Mapping[str, NDArray[Any]], names: Any, n_runs: int) -> list[str]:
+    """Which arrays hold codes or places that there are none of."""
     n_blocks, n_texts = len(arrays["block_size"]), len(names["x_texts"])
-    lengths = [len(arrays[pool]) for pool in X_POOLS]
     inside = {
         "curve_run": (0, n_runs),
         "curve_split": (0, len(names["splits"])),
@@ -233,27 +337,36 @@ def _problems(arrays: Mapping[str, NDArray[Any]], names: Any, hpms: Any, n_runs:
         "block_size": (0, 1 << 62),
         "axis_start": (0, 1 << 62),
     }
-    problems = [
+    return [
         f"{name} points outside {low} … {high - 1}"
         for name, (low, high) in inside.items()
-        if len(arrays[name]) and not low <= arrays[name].min() <= arrays[name].max() < high
+        if len(arrays.get(name, ())) and not low <= arrays[name].min() <= arrays[name].max() < high
     ]
-    if problems:
-        return problems
+
+
+def _misfits(
+    arrays: Mapping[str, NDArray[Any]],
+    lengths: Mapping[str, int],
+    names: Any,
+    hpms: Any,
+    n_runs: int,
+) -> list[str]:
+    """What does not fit together, all codes being in order. Cheap beside reading the file."""
     sizes, axis_block = arrays["block_size"], arrays["axis_block"]
     address = arrays["curve_split"].astype(np.int64) * len(names["metrics"])
     order = (address + arrays["curve_metric"]) * n_runs + arrays["curve_run"]
     limits = np.array([*map(len, hpms["values"])], np.int32)
     ends = arrays["axis_start"] + sizes[axis_block]
+    x_lengths = np.array([lengths[pool] for pool in X_POOLS])
     checks = {
         "the curves are not sorted by split, metric and run": (np.diff(order) > 0).all(),
         "row_size is not the size of the block": np.array_equal(
             arrays["row_size"], sizes[arrays["curve_block"]]
         ),
-        "row_size does not add up to the values": arrays["row_size"].sum() == len(arrays["value"]),
-        "an x-axis ends outside its values": (ends <= np.take(lengths, arrays["axis_kind"])).all(),
+        "row_size does not add up to the values": arrays["row_size"].sum() == lengths["value"],
+        "an x-axis ends outside its values": (ends <= x_lengths[arrays["axis_kind"]]).all(),
         "a block has no x-axis, or they are not sorted": np.array_equal(
-            np.unique(axis_block), np.arange(n_blocks)
+            np.unique(axis_block), np.arange(len(sizes))
         )
         and (np.diff(axis_block) >= 0).all(),
         "hpm_code is not of these runs and keys": arrays["hpm_code"].shape

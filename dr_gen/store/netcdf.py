@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dr_gen.errors import UsageError
 from dr_gen.store.columns import COLUMNS, TEXTS, Column
 from dr_gen.store.layout import Layout
 
 if TYPE_CHECKING:
     from netCDF4 import Dataset
 
-__all__ = ["read", "write"]
+__all__ = ["Rows", "read", "write"]
 
 _CHUNK = 65536
 # The C library of netCDF knows no threads: two of them in it at once crash the process.
@@ -120,10 +121,16 @@ def _write_column(
     variable[...] = array
 
 
-def read(path: Path) -> tuple[Layout, Any]:
+def read(path: Path, only: Collection[str] | None = None) -> tuple[Layout, Any]:
     """What a file holds, and its schema number (None when it has none).
 
     Nothing is checked here: a file of an older form is brought up to date first.
+
+    Parameters
+    ----------
+    path : Path
+    only : collection of str, optional
+        Names of the arrays and texts to read; by default all but those that are for people.
 
     Raises
     ------
@@ -135,10 +142,55 @@ def read(path: Path) -> tuple[Layout, Any]:
     with _LOCK, _open(path, "r") as file:
         file.set_auto_maskandscale(False)
         for name, variable in file.variables.items():
+            if name not in only if only is not None else variable.dtype is str:
+                continue
             if variable.dtype == np.dtype("S1"):
                 texts[name] = variable[...].tobytes().decode("ascii", "replace")
-            elif variable.dtype is not str:
+            else:
                 arrays[name] = np.asarray(variable[...])
         sizes = {name: len(dimension) for name, dimension in file.dimensions.items()}
-        schema = file.__dict__.get("schema_number")
-    return Layout(sizes, arrays, texts), schema.item() if isinstance(schema, np.generic) else schema
+        return Layout(sizes, arrays, texts), _schema(file)
+
+
+def _schema(file: Dataset) -> Any:
+    found = file.__dict__.get("schema_number")
+    return found.item() if isinstance(found, np.generic) else found
+
+
+class Rows:
+    """Parts of the arrays of a file, which stays open, and so readable, whatever becomes of it.
+
+    Attributes
+    ----------
+    schema : Any
+        The schema number, None when there is none.
+
+    Raises
+    ------
+    OSError, RuntimeError
+        As the library raises them.
+    UsageError
+        If there is no such array, or it is of another kind than it should be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with _LOCK:
+            self._file = _open(path, "r")
+            self._file.set_auto_maskandscale(False)
+            self.schema = _schema(self._file)
+
+    def __call__(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """``array[start:stop]`` of the array called `name`."""
+        with _LOCK:
+            variable = self._file.variables.get(name)
+            if variable is None or variable.dtype != _DTYPES[name]:
+                raise UsageError(f"no {name}, or not as {_DTYPES[name]}")
+            return np.asarray(variable[start:stop])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with _LOCK:
+            self._file.close()
+
+
+_DTYPES = {column.name: np.dtype(column.dtype) for column in COLUMNS}

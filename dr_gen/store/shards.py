@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.errors import StoreError, StoreFormatError, UsageError
-from dr_gen.model.run_table import RunTable
+from dr_gen.model.run_table import RunRecord, RunTable
 from dr_gen.store import netcdf
 from dr_gen.store.atomic import replacing
 from dr_gen.store.catalogue import SHARDS, Place, Shard
-from dr_gen.store.layout import Layout, from_layout
+from dr_gen.store.layout import (
+    HEAD,
+    Head,
+    Layout,
+    from_layout,
+    head_from_layout,
+    records_from_layout,
+)
 from dr_gen.store.schema import migrations, stamp
 
-__all__ = ["read_runs", "write_shard"]
+__all__ = ["ReadRows", "read_head", "read_records", "read_runs", "reading_rows", "write_shard"]
 
 
 def write_shard(
@@ -62,26 +71,103 @@ def read_runs(
 
 
 def _read_shard(path: Path, shard: Shard) -> RunTable:
-    again = "remove the store and save the runs again"
+    with _damage(path):
+        table = from_layout(_read_layout(path, shard))
+        _check_runs(len(table.records), shard)
+    return table
+
+
+def read_head(path: Path, shard: Shard) -> Head:
+    """What is known of a shard without its values and x values.
+
+    Raises
+    ------
+    StoreFormatError, StoreError
+        As for `read_runs`.
+    """
+    with _damage(path):
+        head = head_from_layout(_read_layout(path, shard, HEAD))
+        _check_runs(len(head.ids), shard)
+    return head
+
+
+def read_records(path: Path, shard: Shard) -> Sequence[RunRecord]:
+    """The records of a shard alone.
+
+    Raises
+    ------
+    StoreFormatError, StoreError
+        As for `read_runs`.
+    """
+    with _damage(path):
+        return records_from_layout(_read_layout(path, shard, ("records_json", "names_json")))
+
+
+ReadRows = Callable[[str, int, int], NDArray[Any]]
+"""Name of an array, start and stop: that part of it."""
+
+
+@contextlib.contextmanager
+def reading_rows(path: Path, shard: Shard) -> Iterator[ReadRows]:
+    """Read parts of the long arrays of a shard.
+
+    Once the block has begun, a writer may replace the shard: what is read is still its own.
+
+    Raises
+    ------
+    StoreFormatError, StoreError
+        As for `read_runs`, here and by the function.
+    """
+    with contextlib.ExitStack() as stack:
+        with _damage(path):
+            _check_size(path, shard)
+            rows = stack.enter_context(contextlib.closing(netcdf.Rows(path)))
+            old = _read_layout(path, shard) if migrations(rows.schema, str(path)) else None
+
+        def read(name: str, start: int, stop: int) -> NDArray[Any]:
+            with _damage(path):
+                return rows(name, start, stop) if old is None else old.arrays[name][start:stop]
+
+        yield read
+
+
+def _read_layout(path: Path, shard: Shard, only: Collection[str] | None = None) -> Layout:
+    """The content of a shard, or those parts of it called `only` and perhaps more."""
+    _check_size(path, shard)
+    layout, schema = netcdf.read(path, only)
+    steps = migrations(schema, str(path))
+    if steps and only is not None:  # a step may need any part of the older form
+        layout, _ = netcdf.read(path)
+    for step in steps:
+        layout = step.shard(layout)
+    return layout
+
+
+_AGAIN = "remove the store and save the runs again"
+
+
+def _check_size(path: Path, shard: Shard) -> None:
+    size = os.stat(path).st_size
+    if size != shard.size:
+        raise UsageError(f"{size} bytes instead of {shard.size}")
+
+
+def _check_runs(found: int, shard: Shard) -> None:
+    if found != shard.runs:
+        raise UsageError(f"{found} runs instead of {shard.runs}")
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Say of whatever goes wrong with a shard what it means for its store."""
     try:
-        size = os.stat(path).st_size
-        if size != shard.size:
-            raise StoreFormatError(
-                str(path), f"is damaged: {size} bytes instead of {shard.size}; {again}"
-            )
-        layout, schema = netcdf.read(path)
-        for step in migrations(schema, str(path)):
-            layout = step.shard(layout)
-        table = from_layout(layout)
+        yield
     except StoreError:
         raise
     except FileNotFoundError:
-        raise StoreError(str(path), f"is named by the catalogue but not there; {again}") from None
+        reason = f"is named by the catalogue but not there; {_AGAIN}"
+        raise StoreError(str(path), reason) from None
     except PermissionError as error:
         raise StoreError(str(path), f"cannot be read: {error.strerror}") from None
     except (OSError, RuntimeError, UsageError) as error:
-        raise StoreFormatError(str(path), f"is damaged ({error}); {again}") from None
-    if len(table.records) != shard.runs:
-        reason = f"is damaged: {len(table.records)} runs instead of {shard.runs}; {again}"
-        raise StoreFormatError(str(path), reason)
-    return table
+        raise StoreFormatError(str(path), f"is damaged ({error}); {_AGAIN}") from None

@@ -23,7 +23,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.errors import StoreError, StoreFormatError
 from dr_gen.model.direction import Direction
 from dr_gen.model.group import RunGroup
 from dr_gen.model.labels import Labels
@@ -32,11 +31,10 @@ from dr_gen.model.run_table import RunTable
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.catalogue import Catalogue
 from dr_gen.store.shards import read_runs
+from dr_gen.store.snapshot import check_runs, read_settled
 from dr_gen.store.writing import PATIENCE, commit, writing
 
 __all__ = ["is_store", "open_store", "save"]
-
-_ATTEMPTS = 10
 
 
 def is_store(path: str | os.PathLike[str]) -> bool:
@@ -113,21 +111,11 @@ def open_store(
         If there is no store, or a file of it is missing or may not be read.
     """
     catalogue, table, indices = _read(Path(path))
-    if tuple(table.ids[i] for i in indices.tolist()) != catalogue.runs:
-        reason = "names other runs than its shards hold; remove the store and save the runs again"
-        raise StoreFormatError(str(Path(path) / catalogues.NAME), reason)
+    check_runs(Path(path), catalogue, tuple(table.ids[i] for i in indices.tolist()))
     return RunGroup(
         table, indices, catalogue.findings, tuple(noise), labels or Labels(), directions or {}
     )
 
 
 def _read(store: Path) -> tuple[Catalogue, RunTable, NDArray[np.intp]]:
-    for attempt in range(_ATTEMPTS):
-        catalogue = catalogues.read(store)
-        try:
-            return catalogue, *read_runs(store, catalogue.shards, catalogue.places)
-        except StoreError:
-            # A writer may have replaced the store since its catalogue was read.
-            if attempt == _ATTEMPTS - 1 or catalogues.read(store) == catalogue:
-                raise
-    raise AssertionError("unreachable")
+    return read_settled(store, lambda c: (c, *read_runs(store, c.shards, c.places)))
