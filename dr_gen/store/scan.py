@@ -86,7 +86,7 @@ def scan_metrics(
     ------
     StoreFormatError, StoreError
         If there is no store, or it cannot be read. Also when collected, if a shard that is needed
-        has been replaced or removed since.
+        has been replaced or removed since (inside a ``ComputeError`` before polars 2).
     UnknownKeyError
         If no run has one of `hpms`, or no curve the x-axis `x`.
     UsageError

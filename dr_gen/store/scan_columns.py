@@ -61,7 +61,8 @@ class Batch:
         texts = self.part.x_texts
         if len(found) and not 0 <= found.min() <= found.max() < len(texts):
             raise StoreFormatError(str(self.part.path), f"is damaged: {name} points outside")
-        return np.array(texts, object)[found]
+        named: NDArray[Any] = np.array(texts, object)[found]
+        return named
 
     def rows(self, logged: NDArray[Any]) -> NDArray[Any]:
         """Those of the logged rows that there are."""
