@@ -134,6 +134,22 @@ class HpmTable:
         codes = self.codes[self._position[key], runs].tolist()
         return [values[code] if code >= 0 else MISSING for code in codes]
 
+    def coded(self, key: str, runs: NDArray[np.intp]) -> tuple[list[Any], NDArray[np.intp]]:
+        """The values of `key` that occur in `runs`, and for each of these which of them it has.
+
+        `MISSING` is one of the values where a run has none.
+        """
+        if key not in self._position:
+            return [MISSING], np.zeros(len(runs), np.intp)
+        values = self.categories[self._position[key]]
+        codes = self.codes[self._position[key], runs]
+        # Code -1, of those that lack the key, counts from the end as in any list.
+        used = np.zeros(len(values) + 1, bool)
+        used[codes] = True
+        place = np.cumsum(used) - 1
+        cells = [*values, MISSING]
+        return [cells[i] for i in np.flatnonzero(used).tolist()], place[codes]
+
     def distinct(self, key: str, runs: NDArray[np.intp]) -> list[Any]:
         """The values of `key` over `runs`, each once, in `value_order`."""
         position = self._position[key]

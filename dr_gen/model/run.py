@@ -135,7 +135,7 @@ class RunData(Mapping[str, SplitMetrics]):
     @property
     def id(self) -> str:
         """Name of the run, unique in its group."""
-        return self.record.id
+        return self.table.ids[self.index]
 
     @property
     def experiment(self) -> str:
@@ -150,7 +150,7 @@ class RunData(Mapping[str, SplitMetrics]):
     @property
     def status(self) -> Status:
         """How it ended."""
-        return self.record.status
+        return self.table.statuses[self.index]
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ class LazyRecords(Sequence[RunRecord]):
     ----------
     ids, statuses : sequence
         What most questions need of each record.
-    texts : sequence of str
+    texts : sequence
         What `make` makes a record of.
     make : callable
     """
@@ -104,8 +104,8 @@ class LazyRecords(Sequence[RunRecord]):
         self,
         ids: Sequence[str],
         statuses: Sequence[Status],
-        texts: Sequence[str],
-        make: Callable[[str], RunRecord],
+        texts: Sequence[Any],
+        make: Callable[[Any], RunRecord],
     ) -> None:
         self.ids, self.statuses = tuple(ids), tuple(statuses)
         self._texts, self._make = texts, make

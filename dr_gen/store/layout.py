@@ -10,6 +10,7 @@ texts of JSON. The text variables along ``run`` are there for people, and for ta
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -111,7 +112,8 @@ def to_layout(table: RunTable) -> Layout:
     # One record a line: a reader can take the text apart without reading it.
     records = _BETWEEN.join(exact_json(record_to_dict(record)) for record in table.records)
     records = f"[{records}]"
-    names["runs"] = {"id": table.ids, "status": table.statuses, "crc32": _checksum(records)}
+    checksum = zlib.crc32(records.encode("ascii"))
+    names["runs"] = {"id": table.ids, "status": table.statuses, "crc32": checksum}
     texts = {
         "records_json": records,
         "hpms_json": exact_json({"keys": hpms.keys, "values": hpms.categories}),
@@ -260,28 +262,37 @@ def _hpms(arrays: Mapping[str, NDArray[Any]], hpms: Any) -> HpmTable:
 
 def _records(text: str, names: Any) -> Sequence[RunRecord]:
     """The records of a shard, each read when it is asked for."""
+    content = text.encode("ascii", "replace")
     try:
         known = names["runs"]
-        if _checksum(text) != known["crc32"]:
+        if zlib.crc32(content) != known["crc32"]:
             raise UsageError("records_json is not the JSON that was written: its checksum differs")
-        lines = text[1:-1].split(_BETWEEN) if known["id"] else []
-        statuses = [*map(Status, known["status"])]
-        if not len(lines) == len(known["id"]) == len(statuses):
-            raise UsageError("names_json names other runs than records_json holds")
-        return LazyRecords(known["id"], statuses, lines, _record)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"names_json: {error}") from None
+        ids, statuses = known["id"], [_STATUSES[s] for s in known["status"]]
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"names_json: {error!r}") from None
+    lines = _lines(content) if ids else []
+    if not len(lines) == len(ids) == len(statuses):
+        raise UsageError("names_json names other runs than records_json holds")
+    return LazyRecords(ids, statuses, lines, _record)
 
 
-def _record(text: str) -> RunRecord:
+_STATUSES = {str(status): status for status in Status}
+
+
+def _lines(content: bytes) -> list[memoryview]:
+    """What stands between the brackets of a list, line by line and not copied."""
+    breaks = [found.span() for found in re.finditer(_BETWEEN.encode(), content)]
+    starts = [1, *(end for _, end in breaks)]
+    ends = [*(start for start, _ in breaks), len(content) - 1]
+    view = memoryview(content)
+    return [view[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+def _record(line: memoryview) -> RunRecord:
     # The checksum has shown that it is what `record_to_dict` made: no need to doubt each field.
-    data = from_exact_json(text)
+    data = from_exact_json(bytes(line))
     findings = tuple(Finding(**finding) for finding in data.pop("findings"))
     return RunRecord(**data, findings=findings)
-
-
-def _checksum(text: str) -> int:
-    return zlib.crc32(text.encode("ascii", "replace"))
 
 
 def _checked_arrays(

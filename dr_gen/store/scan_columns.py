@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dr_gen.errors import StoreFormatError
 from dr_gen.model.curve_table import POOL_FLOAT, POOL_TEXT
-from dr_gen.model.hpm import MISSING, one_kind
+from dr_gen.model.hpm import one_kind
 from dr_gen.store.columns import X_POOLS
 from dr_gen.store.curve_index import CurveIndex, Part
 from dr_gen.store.layout import readable
@@ -219,13 +219,7 @@ def _texts(names: Collection[str | None]) -> pl.Series:
 def _hpm_column(index: CurveIndex, key: str) -> OfCurve:
     import polars as pl
 
-    table, runs = index.hpms.table, index.hpms.indices
-    position = table.keys.index(key)
-    codes = table.codes[position, runs].astype(np.intp)
-    values = [*table.categories[position]]
-    if (codes < 0).any():
-        codes[codes < 0] = len(values)
-        values.append(MISSING)
+    values, codes = index.hpms.table.coded(key, index.hpms.indices)
     cells = one_kind(values)
     kinds = {type(cell) for cell in cells if cell is not None}
     dtypes: Mapping[type, Any] = {bool: pl.Boolean, int: pl.Int64, float: pl.Float64}

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +26,7 @@ from dr_gen.store.layout import (
     head_from_layout,
     records_from_layout,
 )
-from dr_gen.store.schema import migrations, stamp
+from dr_gen.store.schema import Migration, migrations, stamp
 
 __all__ = ["ReadRows", "read_head", "read_records", "read_runs", "reading_rows", "write_shard"]
 
@@ -52,22 +53,22 @@ def read_runs(
     StoreError
         If one is missing or may not be read.
     """
-    rows: list[list[int]] = [[] for _ in shards]
-    for shard, row in places:
-        rows[shard].append(row)
-    tables, starts, number = [], 0, {}
-    for i, shard_ in enumerate(shards):
-        live = sorted(rows[i])
-        if not live and len(shards) > 1:
+    where = np.array(places, np.intp).reshape(-1, 2)
+    numbers = np.empty(len(where), np.intp)
+    tables, start = [], 0
+    for i, shard in enumerate(shards):
+        mine = np.flatnonzero(where[:, 0] == i)
+        if not len(mine) and len(shards) > 1:
             continue
-        table = _read_shard(store / SHARDS / shard_.name, shard_)
-        if len(live) < shard_.runs:
-            table = table.take(np.array(live, np.intp))
-        number.update({(i, row): starts + k for k, row in enumerate(live)})
-        starts += len(live)
+        live = np.sort(where[mine, 1])
+        table = _read_shard(store / SHARDS / shard.name, shard)
+        if len(live) < shard.runs:
+            table = table.take(live)
+        numbers[mine] = start + np.searchsorted(live, where[mine, 1])
+        start += len(live)
         tables.append(table)
     table = tables[0] if len(tables) == 1 else RunTable.concat(tables)
-    return table, np.array([number[place] for place in places], np.intp)
+    return table, numbers
 
 
 def _read_shard(path: Path, shard: Shard) -> RunTable:
@@ -122,7 +123,7 @@ def reading_rows(path: Path, shard: Shard) -> Iterator[ReadRows]:
         with _damage(path):
             _check_size(path, shard)
             rows = stack.enter_context(contextlib.closing(netcdf.Rows(path)))
-            old = _read_layout(path, shard) if migrations(rows.schema, str(path)) else None
+            old = _read_layout(path, shard) if _steps(rows.schema, path) else None
 
         def read(name: str, start: int, stop: int) -> NDArray[Any]:
             with _damage(path):
@@ -135,12 +136,18 @@ def _read_layout(path: Path, shard: Shard, only: Collection[str] | None = None) 
     """The content of a shard, or those parts of it called `only` and perhaps more."""
     _check_size(path, shard)
     layout, schema = netcdf.read(path, only)
-    steps = migrations(schema, str(path))
+    steps = _steps(schema, path)
     if steps and only is not None:  # a step may need any part of the older form
         layout, _ = netcdf.read(path)
     for step in steps:
-        layout = step.shard(layout)
+        layout = step(layout)
     return layout
+
+
+def _steps(schema: Any, path: Path) -> list[Callable[[Layout], Layout]]:
+    """What brings a shard of an older form up to date; most steps leave shards alone."""
+    nothing = attrs.fields(Migration).shard.default
+    return [step.shard for step in migrations(schema, str(path)) if step.shard is not nothing]
 
 
 _AGAIN = "remove the store and save the runs again"

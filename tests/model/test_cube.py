@@ -75,6 +75,47 @@ def test_curves_are_those_of_each_run(
         assert all(close(v, points.get(k, math.nan)) for k, v in zip(grid, found, strict=True))
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.lists(st.integers(1, 3), max_size=12)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.permutations(range(6)),
+    st.sampled_from([1, 40, 10**6]),
+)
+def test_whole_numbers_are_put_in_their_place(
+    counters: list[tuple[int, list[int]]], order: list[int], step: int
+) -> None:
+    """Curves that start anywhere, count by one or skip, near or far: each value in its place."""
+    xs = [[start + sum(gaps[:i]) for i in range(len(gaps))] for start, gaps in counters]
+    xs = [[x * step for x in of_run] for of_run in xs]
+    runs_ = [
+        RunData.from_dict(
+            {
+                "id": str(i),
+                "curves": [
+                    {
+                        "split": "val",
+                        "metric": m,
+                        "x": {"step": of_run},
+                        "values": [*map(float, of_run)],
+                    }
+                    for m in ("acc", "loss")
+                ],
+            }
+        )
+        for i, of_run in enumerate(xs)
+    ]
+    group = RunGroup.from_runs(runs_)[[i for i in order if i < len(runs_)]]
+    cube = group.curves("val/acc", "step")
+    grid = sorted({x for of_run in xs for x in of_run})
+    assert cube["step"].values.tolist() == grid
+    for run, found in zip(group, cube.values.tolist(), strict=True):
+        wanted = [float(x) if x in xs[int(run.id)] else math.nan for x in grid]
+        assert repr(found) == repr(wanted)
+
+
 @given(sweeps, st.data())
 def test_curves_carry_the_hyperparameters(group: RunGroup, data: st.DataObject) -> None:
     """Important keys and the seed are coordinates of the runs, with the values of the runs."""
