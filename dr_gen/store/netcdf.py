@@ -145,7 +145,8 @@ def read(path: Path, only: Collection[str] | None = None) -> tuple[Layout, Any]:
             if name not in only if only is not None else variable.dtype is str:
                 continue
             if variable.dtype == np.dtype("S1"):
-                texts[name] = variable[...].tobytes().decode("ascii", "replace")
+                letters = np.asarray(variable[...]).view(np.uint8)
+                texts[name] = str(letters.data, "ascii", "replace")
             else:
                 arrays[name] = np.asarray(variable[...])
         sizes = {name: len(dimension) for name, dimension in file.dimensions.items()}
