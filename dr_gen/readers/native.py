@@ -28,7 +28,8 @@ from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ColumnMap, Detection, ReadOptions, ReadResult
 from dr_gen.readers.lines import JsonLines, decoded_head
 from dr_gen.readers.measurements import CellNotes, flat_metrics
-from dr_gen.readers.native_bulk import TAIL, end_time, read_many
+from dr_gen.readers.native_bulk import read_many
+from dr_gen.readers.native_logs import TAIL, end_time
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import differing, flat_config, named
 

@@ -1,48 +1,64 @@
 """Native logs whose lines are plain, decoded many lines at a time.
 
 A *plain* line is a metric line of finite numbers and NaN, a text, a configuration or an end.
-`decode` gives the lines of a file as structs; a line that is odd goes through `JsonLines`, which
+`Block` gives the lines of many files as structs; a line that is odd goes through `JsonLines`, which
 says what is wrong with it. What cannot be told exactly this way is left to the careful reader, so
 that both always give the same.
 """
 
 from __future__ import annotations
 
-import codecs
+import bisect
+import itertools
 import re
 import secrets
 import struct
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import attrs
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dr_gen.model.curve_table import ranges
 from dr_gen.readers.lines import JsonLines
+from dr_gen.readers.plain_files import NotPlainError
 
-__all__ = ["ABSENT", "ABSENT_BITS", "NAN_STAND_IN", "PlainFile", "Schema", "decode", "quotes"]
+__all__ = [
+    "ABSENT",
+    "ABSENT_BITS",
+    "NAN_STAND_IN",
+    "REFUSED",
+    "Block",
+    "Decoded",
+    "Part",
+    "Schema",
+    "has_stand_in",
+    "quotes",
+    "with_nan",
+]
 
 ABSENT_BITS: Final = 0x7FF8_0000_0000_ABED
 ABSENT: Final[float] = struct.unpack("<d", struct.pack("<q", ABSENT_BITS))[0]
 """Stands for a name that a line lacks: a NaN like no other."""
 
-# NaN is no JSON, so that a decoder refuses it. No log holds a number of 48 random bits.
-_STAND_IN: Final = b"-1.%015d" % secrets.randbelow(10**15) + b"7e-251"
+# NaN is no JSON, so that a decoder refuses it. No log holds a number of 48 random bits. The space
+# keeps what is glued to it apart: NaN5 is no number, and must not become one.
+_STAND_IN: Final = b"-1.%015d" % secrets.randbelow(10**15) + b"7e-251 "
 NAN_STAND_IN: Final = float(_STAND_IN)
 """Stands for the token NaN while a line is decoded."""
 
+REFUSED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises."""
+
 _NO_AXES: Final = ("data_name", "title", "agg_stats", "type", "value", "status", "reason")
-_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
-_QUOTE_CODE: Final = re.compile(rb"\\u0022")
 _CHUNK: Final = 96
 _QUOTED: Final = frozenset({str, dict, list})
 _MOST_NAMES: Final = 2000
 _HOPELESS: Final = 1000
-_REFUSED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_OPEN, _CLOSE, _QUOTE, _NEWLINE = b'{}"\n'
+_OPEN, _CLOSE, _QUOTE, _NEWLINE, _N = b'{}"\nN'
+_NO_VALUE: Final = msgspec.Raw()
 
 
 # msgspec has no names for what JSON writes as escapes only: quotes, control characters, halves of
@@ -82,7 +98,8 @@ class Schema:
             ("agg_stats", stats | None, None),
             ("title", text, None),
             ("type", text, None),
-            ("value", str | dict[str, Any] | None, None),
+            # Most of the work on a configuration is left for when all of them are there.
+            ("value", msgspec.Raw, _NO_VALUE),
             ("status", text, None),
             ("reason", str | msgspec.UnsetType | None, msgspec.UNSET),
         ]
@@ -94,6 +111,18 @@ class Schema:
             forbid_unknown_fields=True,
         )
         self.decoder: Any = msgspec.json.Decoder(self.line)
+        # To look for in a line, where no metric has the name as well.
+        alike = set(xs) & (set(metrics) | set(_NO_AXES))
+        self._quoted = None if alike else [f'"{name}"'.encode() for name in xs]
+
+    def in_order(self, line: bytes, *, careful: bool) -> list[int] | None:
+        """The axes that a metric line has; None if they are in another order than here."""
+        found = [line.find(name) for name in self._quoted or ()]
+        if careful or self._quoted is None or -1 in found:
+            place = {name: i for i, name in enumerate(self.xs)}
+            axes = [place[name] for name in _keys(line) if name in place]
+            return axes if axes == sorted(axes) else None
+        return list(range(len(found))) if found == sorted(found) else None
 
     def widened(self, record: Mapping[str, Any]) -> Schema | None:
         """With the new names of a metric line; None if it has none, or some that need care."""
@@ -110,92 +139,116 @@ class Schema:
         return Schema((*self.metrics, *metrics), (*self.xs, *xs))
 
 
-@attrs.define
-class PlainFile:
-    """A decoded file.
+class Known(Protocol):
+    """What a block has to know of a file."""
+
+    lines: JsonLines | None
+    odd: bool
+    n_lines: int
+    n_told: int
+
+    def careful(self) -> JsonLines:
+        """The careful reader of its lines."""
+        ...
+
+
+@attrs.frozen
+class Part:
+    """Whole lines of one file.
 
     Attributes
     ----------
-    lines : JsonLines
-        Its findings and counts.
+    log : Known
+    data : bytes
+        Without the last line end.
+    ended : bool
+        Whether there was one.
+    """
+
+    log: Known
+    data: bytes
+    ended: bool
+
+
+@attrs.frozen
+class Decoded:
+    """Objects of one schema.
+
+    Attributes
+    ----------
+    schema : Schema
     objects : list
         Structs of the schema, in order.
-    schema : Schema
-        Of the structs.
-    n_quotes : int
-        Quotation marks around the names and texts of the objects: more than there must be when a
-        name came twice.
-    first_metrics : list of str
-        Names in the first metric line, in order.
+    line : int64 array, dims (object,)
+        Line of the block that each is from.
+    careful : frozenset of int
+        Which of them the careful reader read.
     """
 
-    path: Path
-    run_id: str
-    lines: JsonLines
-    objects: list[Any]
     schema: Schema
-    n_quotes: int
-    first_metrics: list[str]
+    objects: list[Any]
+    line: NDArray[np.int64]
+    careful: frozenset[int]
 
 
-class _NotPlainError(Exception):
-    pass
+class Block:
+    """Lines of several files, one behind another.
 
+    Parameters
+    ----------
+    parts : sequence of Part
+    schema : Schema
+        The names that are known so far.
 
-class _NewNamesError(Exception):
-    def __init__(self, schema: Schema) -> None:
-        self.schema = schema
-
-
-def decode(path: Path, run_id: str, schema: Schema) -> PlainFile | None:
-    """The objects of a file; None when the careful reader has to look at it.
-
-    The schema of the result has the names that the one given did not know.
+    Attributes
+    ----------
+    schema : Schema
+        With the names that were new.
+    first_line : list of int
+        First line of each part, and the number of lines.
+    n_quotes : list of int
+        Quotation marks in each part; where lines were read with care, in what was read.
     """
-    if path.suffix.casefold() == ".gz":
-        return None
-    try:
-        # A pipe would wait for its writer.
-        data = path.read_bytes() if path.is_file() else b""
-    except OSError:
-        return None
-    if not data or data.startswith(_MARKS):
-        return None
-    if b"\\" in data and _QUOTE_CODE.search(data):
-        # A quotation mark that could not be counted.
-        return None
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n")
-    while True:
-        try:
-            return _Decoding(path, run_id, schema, data).file()
-        except _NewNamesError as error:
-            schema = error.schema
-        except _NotPlainError:
-            return None
 
+    def __init__(self, parts: Sequence[Part], schema: Schema) -> None:
+        self.parts, self.schema = parts, schema
+        self.data = b"\n".join([part.data for part in parts]) + b"\n"
+        array = np.frombuffer(self.data, np.uint8)
+        self.ends = np.flatnonzero(array == _NEWLINE)
+        self.starts = np.empty_like(self.ends)
+        self.starts[0], self.starts[1:] = 0, self.ends[:-1] + 1
+        offsets = np.cumsum([0, *(len(part.data) + 1 for part in parts)])
+        self.first_line: list[int] = np.searchsorted(self.ends, offsets).tolist()
+        marks, bounds = array == _QUOTE, offsets.tolist()
+        self.n_quotes = [
+            int(np.count_nonzero(marks[low:high])) for low, high in itertools.pairwise(bounds)
+        ]
+        whole = (array[self.starts] == _OPEN) & (array[self.ends - 1] == _CLOSE)
+        # After "}" no "{" can follow inside an object: a line end between them is one between
+        # objects. The other lines are odd.
+        self._odd: list[int] = np.flatnonzero(~whole).tolist()
+        capitals = np.searchsorted(self.ends, np.flatnonzero(array == _N))
+        self._maybe_nan: list[int] = np.unique(capitals).tolist()
+        self._done: list[Decoded] = []
+        self._begin()
 
-class _Decoding:
-    """One pass over the bytes of a file."""
-
-    def __init__(self, path: Path, run_id: str, schema: Schema, data: bytes) -> None:
-        self._path, self._run_id, self._schema, self._data = path, run_id, schema, data
+    def _begin(self) -> None:
         self._objects: list[Any] = []
-        self._lines = JsonLines(path, run_id)
-        self._told = 0
-        self._has_nan = b"NaN" in data
-        array = np.frombuffer(data, np.uint8)
-        self._n_quotes = int(np.count_nonzero(array == _QUOTE))
-        ends = np.flatnonzero(array == _NEWLINE)
-        if array[-1] != _NEWLINE:
-            ends = np.append(ends, len(data))
-        starts = np.empty_like(ends)
-        starts[0], starts[1:] = 0, ends[:-1] + 1
-        self._starts, self._ends = starts, ends
-        self._odd = _odd_lines(array, starts, ends)
+        self._firsts: list[int] = []
+        self._counts: list[int] = []
+        self._with_care: set[int] = set()
 
-    def file(self) -> PlainFile:
-        n_lines, at = len(self._ends), 0
+    def text(self, line: int) -> bytes:
+        """One line, without its end."""
+        return self.data[self.starts[line] : self.ends[line]]
+
+    def part_of(self, line: int) -> int:
+        """The part that a line belongs to."""
+        return bisect.bisect_right(self.first_line, line) - 1
+
+    def decode(self) -> list[Decoded]:
+        """The objects of all lines; for each schema that was needed, in order."""
+        at, n_lines = 0, self.first_line[-1]
         for odd in (*self._odd, n_lines):
             while at < odd:
                 stop = min(at + _CHUNK, odd)
@@ -204,134 +257,136 @@ class _Decoding:
             if odd < n_lines:
                 self._careful(odd)
                 at = odd + 1
-        self._tell(n_lines)
-        lines = self._lines
-        if lines.n_objects == 0:
-            raise _NotPlainError
-        return PlainFile(
-            self._path,
-            self._run_id,
-            lines,
-            self._objects,
-            self._schema,
-            self._n_quotes,
-            self._first_metrics(),
-        )
+        self._end_parts()
+        self._close()
+        return self._done
+
+    def _close(self) -> None:
+        line = ranges(np.array(self._firsts, np.int64), np.array(self._counts, np.int64))
+        if len(self._objects):
+            self._done.append(Decoded(self.schema, self._objects, line, frozenset(self._with_care)))
+        self._begin()
 
     def _chunk(self, first: int, stop: int) -> None:
         """Decode the lines from `first` to before `stop`, each of which looks like an object."""
-        chunk = self._data[self._starts[first] : self._ends[stop - 1]]
-        patched = self._has_nan and b"NaN" in chunk
-        if patched:
-            # With what follows it: a NaN inside a word stays what it is.
+        chunk = self.data[self.starts[first] : self.ends[stop - 1]]
+        place = bisect.bisect_left(self._maybe_nan, first)
+        if place < len(self._maybe_nan) and self._maybe_nan[place] < stop and b"NaN" in chunk:
             for gap in (b": ", b":"):
-                for after in (b",", b"}"):
-                    chunk = chunk.replace(gap + b"NaN" + after, gap + _STAND_IN + after)
+                chunk = chunk.replace(gap + b"NaN", gap + _STAND_IN)
         try:
-            found = self._schema.decoder.decode_lines(chunk)
-        except _REFUSED:
+            found = self.schema.decoder.decode_lines(chunk)
+        except REFUSED:
             found = []
-        before = len(self._objects)
         if len(found) == stop - first:
-            self._objects += found
+            self._took(first, found)
         else:
             self._one_by_one(first, chunk)
-        if patched:
-            for one in self._objects[before:]:
-                self._check_texts(one)
+
+    def _took(self, first: int, found: list[Any]) -> None:
+        self._objects += found
+        self._firsts.append(first)
+        self._counts.append(len(found))
 
     def _one_by_one(self, first: int, chunk: bytes) -> None:
-        lines = chunk.split(b"\n")
-        rest, done = iter(lines), 0
+        rest, at = iter(chunk.split(b"\n")), first
         while True:
-            before = len(self._objects)
+            found: list[Any] = []
             try:
                 # What was decoded before an error stays in the list.
-                self._objects.extend(map(self._schema.decoder.decode, rest))
-            except _REFUSED:
-                done += len(self._objects) - before
-                self._careful(first + done)
-                done += 1
+                found.extend(map(self.schema.decoder.decode, rest))
+            except REFUSED:
+                self._took(at, found)
+                self._careful(at + len(found))
+                at += len(found) + 1
             else:
+                self._took(at, found)
                 return
-
-    def _check_texts(self, line: Any) -> None:
-        if line.type is None:
-            return
-        if isinstance(line.value, str):
-            line.value = line.value.replace(_STAND_IN.decode(), "NaN")
-        elif line.value is not None and _stands_in(line.value):
-            raise _NotPlainError
 
     # ------------------------------------------------------------------ odd lines
 
     def _careful(self, index: int) -> None:
         """Read one line as the careful reader does."""
-        self._tell(index)
-        raw = self._data[self._starts[index] : self._ends[index] + 1]
-        records = self._lines.read_line(index + 1, raw)
-        self._told = index + 1
-        self._n_quotes += sum(map(quotes, records)) - raw.count(b'"')
-        for record in records:
-            try:
-                self._objects.append(msgspec.convert(record, self._schema.line))
-            except UnicodeEncodeError:  # half a character, which only JSON escapes can say
-                raise _NotPlainError from None
-            except _REFUSED:
-                wider = self._schema.widened(record)
-                if wider is None:
-                    raise _NotPlainError from None
-                raise _NewNamesError(wider) from None
-        if index > _HOPELESS and not self._lines.n_objects:
-            raise _NotPlainError
+        number = self.part_of(index)
+        log = self.parts[number].log
+        if log.odd:
+            return
+        lines = self._told(number, index)
+        ended = self.parts[number].ended or index + 1 < self.first_line[number + 1]
+        raw = self.text(index) + (b"\n" if ended else b"")
+        place = log.n_lines + index - self.first_line[number]
+        records = lines.read_line(place + 1, raw)
+        log.n_told = place + 1
+        self.n_quotes[number] -= raw.count(b'"')
+        try:
+            for record in records:
+                self._add(index, number, record)
+        except NotPlainError:
+            log.odd = True
+        log.odd |= place > _HOPELESS and not lines.n_objects
 
-    def _tell(self, index: int) -> None:
-        """Tell the careful reader of the lines before `index` that it did not see."""
-        first, self._told = self._told, index
-        if index > first:
-            seen = self._data[self._starts[first] : self._ends[index - 1]]
-            self._lines.accept(seen, index - first, (*self._schema.xs, *_NO_AXES))
+    def _add(self, index: int, number: int, record: dict[str, Any]) -> None:
+        made = _converted(record, self.schema)
+        if made is None:
+            wider = self.schema.widened(record)
+            made = None if wider is None else _converted(record, wider)
+            if wider is None or made is None:
+                raise NotPlainError
+            self._close()
+            self.schema = wider
+        if made.data_name is not None:
+            self.n_quotes[number] += quotes(record)
+        self._with_care.add(len(self._objects))
+        self._took(index, [made])
 
-    def _first_metrics(self) -> list[str]:
-        start = self._data.find(b'"agg_stats"')
-        index = int(np.searchsorted(self._ends, start))
-        while start >= 0 and index < len(self._ends):
-            record = _record(self._data[self._starts[index] : self._ends[index]])
-            if "agg_stats" in record:
-                return list(record)
-            index += 1
-        return []
+    def _told(self, number: int, stop: int) -> JsonLines:
+        """The careful reader, told of the lines of its part that it did not see."""
+        log, first = self.parts[number].log, self.first_line[number]
+        lines = log.careful()
+        start = first + log.n_told - log.n_lines
+        if stop > start:
+            seen = self.data[self.starts[start] : self.ends[stop - 1]]
+            lines.accept(seen, stop - start, (*self.schema.xs, *_NO_AXES))
+            log.n_told += stop - start
+        return lines
+
+    def _end_parts(self) -> None:
+        for number, part in enumerate(self.parts):
+            n_lines = self.first_line[number + 1] - self.first_line[number]
+            if part.log.lines is not None and not part.log.odd:
+                self._told(number, self.first_line[number + 1])
+            part.log.n_lines += n_lines
 
 
-def _record(line: bytes) -> dict[str, Any]:
+def _converted(record: dict[str, Any], schema: Schema) -> Any:
+    """A record as a struct of the schema, None if it is none."""
+    try:
+        rest = {name: cell for name, cell in record.items() if name != "value"}
+        made = msgspec.convert(rest, schema.line)
+        if "value" in record and made.data_name is None and isinstance(record["value"], str):
+            made.value = msgspec.Raw(msgspec.json.encode(record["value"]))
+            return made
+    except (*REFUSED, UnicodeEncodeError):  # the last for half a character
+        return None
+    return None if "value" in record else made
+
+
+def has_stand_in(text: bytes) -> bool:
+    """Whether there was a NaN in it, be it in a text."""
+    return _STAND_IN in text
+
+
+def with_nan(text: str) -> str:
+    """A text as it was before the stand-in of NaN was put in."""
+    return text.replace(_STAND_IN.decode(), "NaN")
+
+
+def _keys(line: bytes) -> list[str]:
     try:
         found = msgspec.json.decode(line.replace(b"NaN", b"0"))
-    except _REFUSED:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _stands_in(value: Any) -> bool:
-    """Whether there was a NaN anywhere in a configuration, be it in a text."""
-    if isinstance(value, str):
-        return _STAND_IN.decode() in value
-    if isinstance(value, dict):
-        return any(_stands_in(key) or _stands_in(inner) for key, inner in value.items())
-    if isinstance(value, list):
-        return any(map(_stands_in, value))
-    return bool(value == NAN_STAND_IN)
-
-
-def _odd_lines(
-    array: NDArray[np.uint8], starts: NDArray[np.intp], ends: NDArray[np.intp]
-) -> list[int]:
-    """Lines that do not begin and end like an object.
-
-    Where lines do, a newline between them is one between objects: after ``}`` no ``{`` can follow
-    inside an object.
-    """
-    whole = (array[starts.clip(max=len(array) - 1)] == _OPEN) & (array[ends - 1] == _CLOSE)
-    return [int(i) for i in np.flatnonzero(~whole)]
+    except REFUSED:
+        return []
+    return list(found) if isinstance(found, dict) else []
 
 
 def quotes(value: Any) -> int:
