@@ -23,7 +23,7 @@ Item = tuple[Path, str, ReadOptions]
 Careful = Callable[[Path, str, ReadOptions], ReadResult]
 Clock = Callable[[], datetime]
 
-_MOST_CELLS: Final = 1 << 24
+_MOST_CELLS: Final = 1 << 21
 """Values that are held as rows before they become columns."""
 
 
@@ -52,7 +52,6 @@ class _Reading:
         self._parts: list[tuple[int, Part]] = []
         self._n_bytes = 0
         self._rows: list[Rows] = []
-        self._splits: dict[str | None, int] = {None: -1}
         self.n_cells = 0
 
     def add(self, log: PlainLog) -> None:
@@ -80,26 +79,29 @@ class _Reading:
             return
         block = Block([part for _, part in parts], self._schema)
         numbers = [number for number, _ in parts]
-        rows = rows_of(block, [self._logs[n] for n in numbers], numbers, self._splits)
+        rows = rows_of(block, [self._logs[n] for n in numbers], numbers)
         self._schema = block.schema
         self._rows += rows
+        for _, part in parts[:-1]:
+            part.log.close()
         self.n_cells += sum(part.values.size for part in rows)
 
     def results(self) -> Iterator[ReadResult]:
         """What the logs held."""
         self._decode()
         logs = self._logs
-        names = [name for name in self._splits if name is not None]
+        for log in logs:
+            log.close()
         for log in logs:
             log.odd |= not log.is_whole()
         rows = None
         if self._rows:
             rows = Rows.concat(self._rows, len(self._schema.metrics), len(self._schema.xs))
         self._begin()
-        yield from self._together(logs, 0, rows, names)
+        yield from self._together(logs, 0, rows)
 
     def _together(
-        self, logs: Sequence[PlainLog], first: int, rows: Rows | None, splits: Sequence[str]
+        self, logs: Sequence[PlainLog], first: int, rows: Rows | None
     ) -> Iterator[ReadResult]:
         """Results of logs: what lies between two that need care becomes one table."""
         plain: list[PlainLog] = []
@@ -107,29 +109,29 @@ class _Reading:
             if not log.odd:
                 plain.append(log)
                 continue
-            yield from self._plain(plain, number - len(plain), rows, splits)
+            yield from self._plain(plain, number - len(plain), rows)
             plain = []
             yield self._careful(log.path, log.run_id, log.options)
-        yield from self._plain(plain, first + len(logs) - len(plain), rows, splits)
+        yield from self._plain(plain, first + len(logs) - len(plain), rows)
 
     def _plain(
-        self, logs: Sequence[PlainLog], first: int, rows: Rows | None, splits: Sequence[str]
+        self, logs: Sequence[PlainLog], first: int, rows: Rows | None
     ) -> Iterator[ReadResult]:
         if not logs or rows is None:
             return
         low, high = rows.log.searchsorted([first, first + len(logs)])
         mine = rows.take(slice(low, high)).numbered_from(first)
-        found = columns_of(mine, logs, self._schema, splits)
+        found = columns_of(mine, logs, self._schema)
         if isinstance(found, set):
             for number in found:
                 logs[number].odd = True
-            yield from self._together(logs, first, rows, splits)
+            yield from self._together(logs, first, rows)
             return
         hpms = self._configurations.table([log.configuration or b"" for log in logs])
         if isinstance(hpms, set):
             for number in hpms:
                 logs[number].odd = True
-            yield from self._together(logs, first, rows, splits)
+            yield from self._together(logs, first, rows)
             return
         now = self._clock().isoformat()
         records = tuple(_record(log, now) for log in logs)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dr_gen.model.curve_table import POOL_FLOAT, POOL_INT, CurveTable
 from dr_gen.readers.native_logs import PlainLog
 from dr_gen.readers.native_rows import Rows, XColumn, group_order, starts_of
-from dr_gen.readers.plain_lines import ABSENT_BITS, NAN_STAND_IN, Schema, with_nan
+from dr_gen.readers.plain_lines import ABSENT_BITS, NAN_STAND_IN, Schema
 
 __all__ = ["columns_of"]
 
@@ -28,9 +28,7 @@ _TIMES: Final = frozenset({"time", "timestamp"})
 _NEEDED: Final = "epoch"
 
 
-def columns_of(
-    rows: Rows, logs: Sequence[PlainLog], schema: Schema, splits: Sequence[str]
-) -> CurveTable | set[int]:
+def columns_of(rows: Rows, logs: Sequence[PlainLog], schema: Schema) -> CurveTable | set[int]:
     """The curves of all rows in one table, or the logs that need the careful reader.
 
     Parameters
@@ -39,9 +37,7 @@ def columns_of(
         Their logs are numbered as those given.
     logs : sequence of PlainLog
     schema : Schema
-        Names of the metrics and axes.
-    splits : sequence of str
-        Names of the splits.
+        Names of metrics, axes and splits.
     """
     groups = _Groups(rows, len(logs))
     present, odd = groups.metrics()
@@ -51,7 +47,6 @@ def columns_of(
     has_x = np.stack([axis.present for axis in axes], axis=1)
     clean = np.stack([axis.clean(groups.starts) for axis in axes], axis=1)
     counters = np.array([name not in _TIMES for name in schema.xs])
-    odd |= np.isin(groups.split, [i for i, name in enumerate(splits) if _is_strange(name)])
     odd |= ~has_x[:, schema.xs.index(_NEEDED)]
     odd |= ~(clean & has_x & counters).any(axis=1)
     odd |= np.any([axis.odd for axis in axes], axis=0)
@@ -61,21 +56,16 @@ def columns_of(
     metric_order = _appearance(present, len(schema.metrics))
     x_order = _appearance(has_x, len(schema.xs))
     used = dict.fromkeys(groups.split.tolist())
-    codes = np.zeros(len(splits), np.int64)
+    codes = np.zeros(len(schema.splits), np.int64)
     codes[list(used)] = np.arange(len(used))
     return CurveTable(
-        splits=tuple(splits[i] for i in used),
+        splits=tuple(schema.splits[i] for i in used),
         metrics=tuple(schema.metrics[i] for i in metric_order),
         x_names=tuple(schema.xs[i] for i in x_order),
         originals=(),
         **_curves(groups, codes, present, metric_order),
         **_x_columns(groups, axes, has_x, clean, x_order),
     )
-
-
-def _is_strange(split: str) -> bool:
-    """Whether the name of a split needs care."""
-    return not split or split != split.strip() or "/" in split or with_nan(split) != split
 
 
 class _Groups:

@@ -7,20 +7,20 @@ a struct of that shape and transposing takes a quarter of the time of decoding i
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
 
+import attrs
 import msgspec
 
 from dr_gen.model.hpm_table import HpmTable
-from dr_gen.readers.plain_lines import REFUSED, has_stand_in, quotes
+from dr_gen.readers.plain_lines import REFUSED, quotes
 
 __all__ = ["Configurations"]
 
 _DEPTH: Final = 50
 _MOST_SHAPES: Final = 32
 _ANY: Final = msgspec.json.Decoder()
-_SPACED: Final = (b" :", b"\t:", b"\r:", b"\n:")
 
 
 class _Shape:
@@ -28,19 +28,20 @@ class _Shape:
 
     Parameters
     ----------
-    nested : mapping
-        A configuration of this shape.
+    record : mapping
+        A line with a configuration of this shape.
     keys : sequence of str
         Its flat keys.
     """
 
-    def __init__(self, nested: Mapping[str, Any], keys: Sequence[str]) -> None:
+    def __init__(self, record: Mapping[str, Any], keys: Sequence[str]) -> None:
         self.keys = tuple(keys)
-        self.n_names = 0
+        self.n_names = len(record)
         paths: list[str] = []
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(
-            self._struct(nested, "", paths)
-        ).decode
+        value = self._struct(record["value"], "value.", paths)
+        fields: list[Any] = [("type", Literal["dict_config"]), ("value", value)]
+        line = msgspec.defstruct("Configuration", fields, gc=False, forbid_unknown_fields=True)
+        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(line).decode
         values = operator.attrgetter(*paths)
         self.values: Callable[[Any], tuple[Any, ...]] = (
             values if len(paths) > 1 else lambda made: (values(made),)
@@ -72,89 +73,103 @@ class Configurations:
     def __init__(self) -> None:
         self._shapes: list[_Shape] = []
 
-    def table(self, texts: Sequence[bytes]) -> HpmTable | set[int]:
-        """The table of configurations in JSON, or which of them need care."""
-        rows = [self._row(text) for text in texts]
+    def table(self, lines: Sequence[bytes]) -> HpmTable | set[int]:
+        """The table of the configurations in lines of logs, or which of them need care."""
+        rows = [self._row(line) for line in lines]
         odd = {number for number, row in enumerate(rows) if row is None}
         found = [row for row in rows if row is not None]
         if odd:
             return odd
-        if more := _branches(found):
+        parts = _together(found)
+        if more := _branches(parts):
             for number in more:
-                found[number] = self._flat(texts[number]) or found[number]
-            odd = _branches(found)
-        return odd or _table(found)
+                found[number] = self._flat(lines[number]) or found[number]
+            parts = _together(found)
+            odd = _branches(parts)
+        return odd or _table(parts, len(found))
 
-    def _row(self, text: bytes) -> _Row | None:
+    def _row(self, line: bytes) -> _Row | None:
         """A configuration by its shape, or flat; None when it needs care."""
-        if has_stand_in(text):
-            return None
         for place, shape in enumerate(self._shapes):
             try:
-                values = shape.values(shape.decode(text))
+                values = shape.values(shape.decode(line))
             except REFUSED:
                 continue
-            # Else a name may be there twice.
-            if text.count(b'":') != shape.n_names or any(space in text for space in _SPACED):
+            # Else a name may be there twice, or a space between it and its colon.
+            if line.count(b'":') != shape.n_names or b" :" in line or b"\t:" in line:
                 break
             if place:
                 self._shapes.insert(0, self._shapes.pop(place))
             return shape, values
-        return self._flat(text)
+        return self._flat(line)
 
-    def _flat(self, text: bytes) -> _Row | None:
+    def _flat(self, line: bytes) -> _Row | None:
         try:
-            nested = _ANY.decode(text)
+            record = _ANY.decode(line)
         except REFUSED:
             return None
         flat: dict[str, Any] = {}
-        plain = isinstance(nested, dict) and _flatten(nested, "", flat, 0)
-        if not plain or quotes(nested) != text.count(b'"'):
+        plain = list(record) == ["type", "value"] and quotes(record) == line.count(b'"')
+        if not plain or not _flatten(record["value"], "", flat, 0):
             return None
-        self._learn(nested, flat, text)
+        self._learn(record, flat, line)
         return tuple(flat), tuple(flat.values())
 
-    def _learn(self, nested: dict[str, Any], flat: dict[str, Any], text: bytes) -> None:
+    def _learn(self, record: dict[str, Any], flat: dict[str, Any], line: bytes) -> None:
         if len(self._shapes) >= _MOST_SHAPES or not all(map(str.isprintable, flat)):
             return
         if any('"' in key or "\\" in key for key in flat):
             return  # msgspec has no names for what JSON can only escape
-        shape = _Shape(nested, list(flat))
-        if text.count(b'":') == shape.n_names:
+        shape = _Shape(record, list(flat))
+        if line.count(b'":') == shape.n_names:
             self._shapes.insert(0, shape)
 
 
-def _together(rows: Sequence[_Row]) -> Iterator[tuple[Sequence[str], list[int], list[Any]]]:
-    """Keys, numbers of runs and columns: of all runs of one shape, in order of first appearance."""
+@attrs.frozen
+class _Columns:
+    """The configurations of one shape: numbers of their runs, and the values of each key."""
+
+    keys: Sequence[str]
+    numbers: list[int]
+    cells: list[tuple[Any, ...]]
+
+
+def _together(rows: Sequence[_Row]) -> list[_Columns]:
+    """The shapes in order of first appearance."""
     shapes: dict[_Shape | tuple[str, ...], tuple[list[int], list[Any]]] = {}
     for number, (shape, values) in enumerate(rows):
         numbers, members = shapes.setdefault(shape, ([], []))
         numbers.append(number)
         members.append(values)
-    for shape, (numbers, members) in shapes.items():
-        keys = shape.keys if isinstance(shape, _Shape) else shape
-        yield keys, numbers, list(zip(*members, strict=True))
+    return [
+        _Columns(
+            shape.keys if isinstance(shape, _Shape) else shape,
+            numbers,
+            list(zip(*members, strict=True)),
+        )
+        for shape, (numbers, members) in shapes.items()
+    ]
 
 
-def _branches(rows: Sequence[_Row]) -> set[int]:
+def _branches(parts: Sequence[_Columns]) -> set[int]:
     """Configurations of which a value is more keys, or a list with more than values."""
     found = set()
-    for _, numbers, columns in _together(rows):
-        for column in columns:
+    for part in parts:
+        for column in part.cells:
             kinds = set(map(type, column))
             if dict in kinds or list in kinds:
-                found |= {n for n, v in zip(numbers, column, strict=True) if not _is_leaf(v)}
+                found |= {n for n, v in zip(part.numbers, column, strict=True) if not _is_leaf(v)}
     return found
 
 
-def _table(rows: Sequence[_Row]) -> HpmTable:
+def _table(parts: Sequence[_Columns], n_runs: int) -> HpmTable:
     columns: dict[str, tuple[list[int], list[Any]]] = {}
-    for keys, numbers, cells in _together(rows):
-        for key, column in zip(keys, cells, strict=True):
+    for part in parts:
+        for key, column in zip(part.keys, part.cells, strict=True):
             places, values = columns.setdefault(key, ([], []))
-            places += numbers
+            places += part.numbers
             values += column
-    return HpmTable.from_columns(columns, len(rows))
+    return HpmTable.from_columns(columns, n_runs)
 
 
 def _flatten(nested: dict[str, Any], prefix: str, flat: dict[str, Any], depth: int) -> bool:

@@ -13,7 +13,7 @@ from dr_gen.model.finding import Finding
 from dr_gen.readers.cells import duration
 from dr_gen.readers.contract import ReadOptions
 from dr_gen.readers.lines import JsonLines
-from dr_gen.readers.plain_lines import REFUSED, with_nan
+from dr_gen.readers.plain_lines import with_nan
 
 __all__ = ["TAIL", "PlainLog", "end_time"]
 
@@ -23,7 +23,6 @@ TAIL: Final = 10
 _TRAIN_TIME: Final = "Training time "
 _FAILED_SPLIT: Final = "Aggregation failed for"
 _SHORT: Final = 2
-_TEXT: Final = msgspec.json.Decoder(str)
 
 
 def end_time(texts: Sequence[str]) -> tuple[str | None, float | None]:
@@ -49,15 +48,18 @@ class PlainLog:
     lines : JsonLines or None
         The careful reader of single lines, where one was needed.
     n_lines, n_told : int
-        Lines of the blocks so far, and how many of them the careful reader knows.
+        Lines of the blocks so far (of a closed log without the blank ones), and how many of them
+        the careful reader knows.
     n_objects : int
         Objects in them.
     last_metrics : int
         Place of the last metric line among the objects, -1: there is none.
     configuration : bytes or None
-        As JSON.
+        The first line, if it holds one.
     axes : list of int
         Those of the first metric line.
+    findings : tuple of Finding
+        What was wrong with its lines; known when it is closed.
     """
 
     path: Path
@@ -71,6 +73,7 @@ class PlainLog:
     last_metrics: int = -1
     configuration: bytes | None = None
     axes: list[int] = attrs.field(factory=list)
+    findings: tuple[Finding, ...] = ()
     _texts: list[str] = attrs.field(factory=list)
     _times: list[tuple[int, str]] = attrs.field(factory=list)
     _end: dict[str, str | None] | None = None
@@ -82,19 +85,23 @@ class PlainLog:
             self.lines = JsonLines(self.path, self.run_id)
         return self.lines
 
-    @property
-    def findings(self) -> Sequence[Finding]:
-        """What was wrong with its lines."""
-        return () if self.lines is None else self.lines.findings
+    def close(self) -> None:
+        """Let go of what is needed while its lines are read only."""
+        if self.lines is not None:
+            self.findings = tuple(self.lines.findings)
+            self.n_lines = self.lines.n_lines
+            self.lines = None
 
     def take(self, place: int, line: Any) -> None:
         """Take a line without metrics; `place` is its number among the objects."""
-        kind, value = line.type, bytes(line.value)
-        if kind == "str" and value.startswith(b'"'):
-            self._text(place, value)
-        elif kind == "dict_config" and place == 0 and value.startswith(b"{"):
-            self.configuration = value
-        elif kind == "end" and line.status is not None:
+        if line.type == "str" and line.value is not None:
+            text = with_nan(line.value)
+            self.odd |= _FAILED_SPLIT in text
+            if stripped := text.strip():
+                self._texts.append(stripped)
+                if stripped.startswith(_TRAIN_TIME):
+                    self._times.append((place, stripped))
+        elif line.type == "end" and line.status is not None:
             reason = None if line.reason is msgspec.UNSET else line.reason
             self._end = {
                 "status": with_nan(line.status),
@@ -104,23 +111,9 @@ class PlainLog:
         else:
             self.odd = True
 
-    def _text(self, place: int, value: bytes) -> None:
-        try:
-            text = with_nan(_TEXT.decode(value))
-        except REFUSED:
-            self.odd = True
-            return
-        if _FAILED_SPLIT in text:
-            self.odd = True
-        elif stripped := text.strip():
-            self._texts.append(stripped)
-            if stripped.startswith(_TRAIN_TIME):
-                self._times.append((place, stripped))
-
     def is_whole(self) -> bool:
-        """Whether it has what every log should have; asked at its end."""
-        n_lines = self.n_lines if self.lines is None else self.lines.n_lines
-        whole = n_lines > _SHORT and self.configuration is not None and self.last_metrics >= 0
+        """Whether it has what every log should have; asked when it is closed."""
+        whole = self.n_lines > _SHORT and self.configuration is not None and self.last_metrics >= 0
         return whole and not self.odd
 
     def metadata(self) -> dict[str, Any]:

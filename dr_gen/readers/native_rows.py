@@ -28,6 +28,7 @@ __all__ = ["Rows", "XColumn", "group_order", "rows_of", "starts_of"]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+_STATS: Final = operator.attrgetter("agg_stats")
 _NAME: Final = operator.attrgetter("data_name")
 _SMALL: Final = np.iinfo(np.int16).max
 
@@ -133,9 +134,7 @@ class Rows:
         return cls(log, split, values, xs)
 
 
-def rows_of(
-    block: Block, logs: Sequence[PlainLog], numbers: Sequence[int], splits: dict[str | None, int]
-) -> list[Rows]:
+def rows_of(block: Block, logs: Sequence[PlainLog], numbers: Sequence[int]) -> list[Rows]:
     """The metric lines of a block; the logs take its other lines.
 
     A log with a line that cannot be told exactly becomes odd; its rows are of no use.
@@ -147,10 +146,8 @@ def rows_of(
         The log of each part of the block.
     numbers : sequence of int
         What the rows of each log are numbered with.
-    splits : dict
-        Code of each split, -1 for None; those that are new are added.
     """
-    found = _Lines(block, logs, numbers, splits)
+    found = _Lines(block, logs, numbers)
     rows = [made for decoded in block.decode() if (made := found.rows(decoded)) is not None]
     for log, n_quotes, expected in zip(logs, block.n_quotes, found.n_quotes, strict=True):
         log.odd |= n_quotes != expected  # a name came twice
@@ -160,51 +157,39 @@ def rows_of(
 class _Lines:
     """The objects of a block, which become rows or are taken by their logs."""
 
-    def __init__(
-        self,
-        block: Block,
-        logs: Sequence[PlainLog],
-        numbers: Sequence[int],
-        splits: dict[str | None, int],
-    ) -> None:
-        self._block, self._logs, self._splits = block, logs, splits
+    def __init__(self, block: Block, logs: Sequence[PlainLog], numbers: Sequence[int]) -> None:
+        self._block, self._logs = block, logs
         self._numbers = np.array(numbers, np.int32)
         self.n_quotes = np.zeros(len(logs), np.int64)
 
     def rows(self, decoded: Decoded) -> Rows | None:
         """The metric lines among the objects of one schema."""
-        objects = decoded.objects
-        part = np.searchsorted(self._block.first_line, decoded.line, side="right") - 1
-        starts = np.searchsorted(part, np.arange(len(self._logs) + 1)).tolist()
-        split = self._split_codes(objects)
-        self._take_others(decoded, part, np.flatnonzero(split < 0).tolist(), starts)
-        at = np.flatnonzero(split >= 0)
-        stats = [objects[i].agg_stats for i in at.tolist()]
-        if None in stats:
-            at = self._with_metrics(at, stats, part)
-            stats = [one for one in stats if one is not None]
+        objects, schema = decoded.objects, decoded.schema
+        bounds = np.searchsorted(decoded.line, self._block.first_line)
+        part = np.repeat(np.arange(len(self._logs), dtype=np.int32), np.diff(bounds))
+        starts = bounds.tolist()
+        codes = map(schema.codes.__getitem__, map(_NAME, objects))
+        split = np.fromiter(codes, np.int32, len(objects))
+        has = split >= 0
+        at = np.arange(len(objects))
+        if not has.all():
+            self._take_others(decoded, part, np.flatnonzero(~has).tolist(), starts)
+            objects = list(itertools.compress(objects, has.tolist()))
+            at = np.flatnonzero(has)
         made = None
-        if len(at):
-            kept = objects if len(at) == len(objects) else [objects[i] for i in at.tolist()]
-            values = self._values(stats, len(decoded.schema.metrics))
-            xs = [XColumn.of(kept, f"x{i}") for i in range(len(decoded.schema.xs))]
-            rows = Rows(part[at].astype(np.int32), split[at], values, xs)
-            self._count_quotes(rows, kept)
+        if objects:
+            objects, at, values = self._values(objects, at, part, len(schema.metrics))
+            xs = [XColumn.of(objects, f"x{i}") for i in range(len(schema.xs))]
+            rows = Rows(part[at], split[at], values, xs)
+            self._count_quotes(rows, objects)
             self._begin_logs(decoded, at, rows.log, starts)
-            made = self._in_order(rows)
+            made = self._in_order(rows, len(schema.splits))
         for number, log in enumerate(self._logs):
             log.n_objects += starts[number + 1] - starts[number]
         return made
 
-    def _split_codes(self, objects: list[Any]) -> NDArray[np.int32]:
-        names = list(map(_NAME, objects))
-        for name in dict.fromkeys(names):
-            if name not in self._splits:
-                self._splits[name] = len(self._splits) - 1
-        return np.fromiter(map(self._splits.__getitem__, names), np.int32, len(names))
-
     def _take_others(
-        self, decoded: Decoded, part: Ints, places: list[int], starts: list[int]
+        self, decoded: Decoded, part: NDArray[np.int32], places: list[int], starts: list[int]
     ) -> None:
         for place in places:
             number, line = int(part[place]), decoded.objects[place]
@@ -213,17 +198,24 @@ class _Lines:
             if place not in decoded.careful:
                 self.n_quotes[number] += quotes_of(line)
 
-    def _with_metrics(self, at: Ints, stats: list[Any], part: Ints) -> Ints:
-        has = np.array([one is not None for one in stats])
-        for number in np.unique(part[at[~has]]).tolist():
-            self._logs[number].odd = True
-        return at[has]
-
-    def _values(self, stats: list[Any], n_metrics: int) -> NDArray[np.float64]:
-        cells = itertools.chain.from_iterable(map(msgspec.structs.astuple, stats))
-        values = np.fromiter(cells, np.float64, len(stats) * n_metrics)
-        values[values == NAN_STAND_IN] = np.nan
-        return values.reshape(len(stats), n_metrics)
+    def _values(
+        self, objects: list[Any], at: Ints, part: NDArray[np.int32], n_metrics: int
+    ) -> tuple[list[Any], Ints, NDArray[np.float64]]:
+        """The lines that have metrics, their places, and the values."""
+        try:
+            cells = itertools.chain.from_iterable(
+                map(msgspec.structs.astuple, map(_STATS, objects))
+            )
+            values = np.fromiter(cells, np.float64, len(objects) * n_metrics)
+        except TypeError:
+            has = np.array([line.agg_stats is not None for line in objects])
+            for number in np.unique(part[at[~has]]).tolist():
+                self._logs[number].odd = True
+            objects = list(itertools.compress(objects, has.tolist()))
+            return self._values(objects, at[has], part, n_metrics)
+        if self._block.has_nan:
+            values[values == NAN_STAND_IN] = np.nan
+        return objects, at, values.reshape(len(objects), n_metrics)
 
     def _count_quotes(self, rows: Rows, objects: list[Any]) -> None:
         """Add the quotation marks of the names in the rows, and of their titles."""
@@ -251,9 +243,8 @@ class _Lines:
                 log.axes = axes or []
             log.last_metrics = log.n_objects + int(at[high]) - starts[number]
 
-    def _in_order(self, rows: Rows) -> Rows:
+    def _in_order(self, rows: Rows, n_splits: int) -> Rows:
         """In groups; here, since small numbers are sorted quicker than those of all logs."""
-        n_splits = len(self._splits)
         key = rows.log * n_splits + rows.split
         if len(self._logs) * n_splits < _SMALL:
             key = key.astype(np.int16)
@@ -280,8 +271,7 @@ def group_order(key: NDArray[Any]) -> Ints:
 
 def quotes_of(line: Any) -> int:
     """Quotation marks that a line takes which is no metric line."""
-    value = bytes(line.value)
-    n = 4 + (2 + value.count(b'"') if value else 0)
+    n = 4 if line.value is None else 8 + line.value.count('"')
     if line.status is not None:
         n += 2 + quotes(line.status)
     if line.reason is not msgspec.UNSET:

@@ -14,7 +14,7 @@ import re
 import secrets
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import attrs
 import msgspec
@@ -58,7 +58,10 @@ _QUOTED: Final = frozenset({str, dict, list})
 _MOST_NAMES: Final = 2000
 _HOPELESS: Final = 1000
 _OPEN, _CLOSE, _QUOTE, _NEWLINE, _N = b'{}"\nN'
-_NO_VALUE: Final = msgspec.Raw()
+_CONFIGURATIONS: Final = (
+    b'{"type": "dict_config", "value": {',
+    b'{"type":"dict_config","value":{',
+)
 
 
 # msgspec has no names for what JSON writes as escapes only: quotes, control characters, halves of
@@ -71,19 +74,24 @@ class Schema:
 
     Parameters
     ----------
-    metrics, xs : sequence of str
-        Names of metrics and of x-axes, in order of first appearance.
+    metrics, xs, splits : sequence of str
+        Names of metrics, x-axes and splits, in order of first appearance.
 
     Attributes
     ----------
+    codes : dict
+        Number of each split, -1 for None.
     line : type
         Struct of a line; its metrics and axes are in the order of the names.
     decoder : msgspec.json.Decoder
         Refuses a line with any other name.
     """
 
-    def __init__(self, metrics: Sequence[str] = (), xs: Sequence[str] = ()) -> None:
-        self.metrics, self.xs = tuple(metrics), tuple(xs)
+    def __init__(
+        self, metrics: Sequence[str] = (), xs: Sequence[str] = (), splits: Sequence[str] = ()
+    ) -> None:
+        self.metrics, self.xs, self.splits = tuple(metrics), tuple(xs), tuple(splits)
+        self.codes: dict[str | None, int] = {None: -1, **{s: i for i, s in enumerate(splits)}}
         stats = msgspec.defstruct(
             "Stats",
             [(f"m{i}", float, ABSENT) for i in range(len(metrics))],
@@ -94,12 +102,12 @@ class Schema:
         text = str | None
         fields: list[Any] = [
             *((f"x{i}", int | float, ABSENT) for i in range(len(xs))),
-            ("data_name", text, None),
+            # Of known texts there is one each, and not one for every line.
+            ("data_name", Literal[(None, *splits)], None),
             ("agg_stats", stats | None, None),
             ("title", text, None),
             ("type", text, None),
-            # Most of the work on a configuration is left for when all of them are there.
-            ("value", msgspec.Raw, _NO_VALUE),
+            ("value", text, None),
             ("status", text, None),
             ("reason", str | msgspec.UnsetType | None, msgspec.UNSET),
         ]
@@ -126,17 +134,20 @@ class Schema:
 
     def widened(self, record: Mapping[str, Any]) -> Schema | None:
         """With the new names of a metric line; None if it has none, or some that need care."""
-        stats = record.get("agg_stats")
-        if not isinstance(stats, dict) or "data_name" not in record:
+        stats, split = record.get("agg_stats"), record.get("data_name")
+        if not isinstance(stats, dict) or not isinstance(split, str):
             return None
-        xs = [name for name in record if name not in _NO_AXES and name not in self.xs]
-        known = set(self.metrics)
-        metrics = [name for name in stats if name not in known]
-        plain = all(name and name == name.strip() for name in metrics)
-        plain = plain and not any(map(_ESCAPED.search, (*metrics, *xs)))
-        if not (xs or metrics) or not plain or len(known) + len(metrics) + len(xs) > _MOST_NAMES:
+        new = (
+            [name for name in stats if name not in set(self.metrics)],
+            [name for name in record if name not in _NO_AXES and name not in self.xs],
+            [split] if split not in self.codes else [],
+        )
+        plain = all(name and name == name.strip() for name in (*new[0], *new[2]))
+        plain = plain and "/" not in split and not any(map(_ESCAPED.search, itertools.chain(*new)))
+        n_names = len(self.metrics) + len(self.xs) + len(self.splits) + sum(map(len, new))
+        if not any(new) or not plain or n_names > _MOST_NAMES:
             return None
-        return Schema((*self.metrics, *metrics), (*self.xs, *xs))
+        return Schema((*self.metrics, *new[0]), (*self.xs, *new[1]), (*self.splits, *new[2]))
 
 
 class Known(Protocol):
@@ -146,6 +157,8 @@ class Known(Protocol):
     odd: bool
     n_lines: int
     n_told: int
+    n_objects: int
+    configuration: bytes | None
 
     def careful(self) -> JsonLines:
         """The careful reader of its lines."""
@@ -207,7 +220,10 @@ class Block:
     first_line : list of int
         First line of each part, and the number of lines.
     n_quotes : list of int
-        Quotation marks in each part; where lines were read with care, in what was read.
+        Quotation marks in each part without its configuration; where lines were read with care,
+        in what was read.
+    has_nan : bool
+        Whether `NAN_STAND_IN` stands anywhere.
     """
 
     def __init__(self, parts: Sequence[Part], schema: Schema) -> None:
@@ -224,11 +240,18 @@ class Block:
             int(np.count_nonzero(marks[low:high])) for low, high in itertools.pairwise(bounds)
         ]
         whole = (array[self.starts] == _OPEN) & (array[self.ends - 1] == _CLOSE)
+        self._configurations = {
+            line
+            for line, part in zip(self.first_line, parts, strict=False)
+            if part.log.n_lines == 0 and whole[line] and part.data.startswith(_CONFIGURATIONS)
+        }
+        whole[list(self._configurations)] = False
         # After "}" no "{" can follow inside an object: a line end between them is one between
         # objects. The other lines are odd.
         self._odd: list[int] = np.flatnonzero(~whole).tolist()
         capitals = np.searchsorted(self.ends, np.flatnonzero(array == _N))
         self._maybe_nan: list[int] = np.unique(capitals).tolist()
+        self.has_nan = False
         self._done: list[Decoded] = []
         self._begin()
 
@@ -254,9 +277,11 @@ class Block:
                 stop = min(at + _CHUNK, odd)
                 self._chunk(at, stop)
                 at = stop
-            if odd < n_lines:
+            if odd in self._configurations:
+                self._configuration(odd)
+            elif odd < n_lines:
                 self._careful(odd)
-                at = odd + 1
+            at = odd + 1
         self._end_parts()
         self._close()
         return self._done
@@ -267,6 +292,14 @@ class Block:
             self._done.append(Decoded(self.schema, self._objects, line, frozenset(self._with_care)))
         self._begin()
 
+    def _configuration(self, line: int) -> None:
+        """Leave it for when all configurations are there."""
+        number = self.part_of(line)
+        log, text = self.parts[number].log, self.text(line)
+        log.configuration = text
+        log.n_objects += 1
+        self.n_quotes[number] -= text.count(b'"')
+
     def _chunk(self, first: int, stop: int) -> None:
         """Decode the lines from `first` to before `stop`, each of which looks like an object."""
         chunk = self.data[self.starts[first] : self.ends[stop - 1]]
@@ -274,6 +307,7 @@ class Block:
         if place < len(self._maybe_nan) and self._maybe_nan[place] < stop and b"NaN" in chunk:
             for gap in (b": ", b":"):
                 chunk = chunk.replace(gap + b"NaN", gap + _STAND_IN)
+            self.has_nan = True
         try:
             found = self.schema.decoder.decode_lines(chunk)
         except REFUSED:
@@ -352,23 +386,22 @@ class Block:
 
     def _end_parts(self) -> None:
         for number, part in enumerate(self.parts):
-            n_lines = self.first_line[number + 1] - self.first_line[number]
-            if part.log.lines is not None and not part.log.odd:
-                self._told(number, self.first_line[number + 1])
-            part.log.n_lines += n_lines
+            log, stop = part.log, self.first_line[number + 1]
+            n_lines = stop - self.first_line[number]
+            if log.lines is not None and not log.odd:
+                if part is self.parts[-1]:  # may go on in the next block
+                    self._told(number, stop)
+                else:
+                    log.lines.accept(b"", log.n_lines + n_lines - log.n_told, ())
+            log.n_lines += n_lines
 
 
 def _converted(record: dict[str, Any], schema: Schema) -> Any:
     """A record as a struct of the schema, None if it is none."""
     try:
-        rest = {name: cell for name, cell in record.items() if name != "value"}
-        made = msgspec.convert(rest, schema.line)
-        if "value" in record and made.data_name is None and isinstance(record["value"], str):
-            made.value = msgspec.Raw(msgspec.json.encode(record["value"]))
-            return made
+        return msgspec.convert(record, schema.line)
     except (*REFUSED, UnicodeEncodeError):  # the last for half a character
         return None
-    return None if "value" in record else made
 
 
 def has_stand_in(text: bytes) -> bool:
