@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +28,7 @@ def _exact(value: Any) -> Hashable:
     if isinstance(value, float):
         return (float, value.hex())
     if isinstance(value, list | dict):
-        return (type(value), json.dumps(value))
+        return (type(value), repr(value))
     return (type(value), value)
 
 
@@ -39,7 +38,7 @@ def _encode(cells: list[Any], codes: Codes) -> tuple[Any, ...]:
     if (len(kinds) == 1 and kinds <= _SAME) or (kinds == {float} and _no_look_alikes(cells)):
         # Equal are the same here, and need no stand-in.
         index = {value: i for i, value in enumerate(dict.fromkeys(cells))}
-        codes[:] = list(map(index.__getitem__, cells))
+        codes[:] = np.fromiter(map(index.__getitem__, cells), np.int32, len(cells))
         return tuple(index)
     seen: dict[Hashable, int] = {}
     values: list[Any] = []
@@ -116,12 +115,14 @@ class HpmTable:
         categories: list[tuple[Any, ...]] = []
         codes = np.full((len(columns), n_runs), -1, np.int32)
         for position, (runs, values) in enumerate(columns.values()):
-            # Values are numbered in the order of the runs.
-            order = np.argsort(runs, kind="stable")
-            cells = [values[i] for i in order.tolist()]
+            places, cells = np.array(runs, np.intp), list(values)
+            if not bool((np.diff(places) > 0).all()):
+                # Values are numbered in the order of the runs.
+                order = np.argsort(places)
+                places, cells = places[order], [values[i] for i in order.tolist()]
             found = np.empty(len(cells), np.int32)
             categories.append(_encode(cells, found))
-            codes[position, np.asarray(runs, np.intp)[order]] = found
+            codes[position, places] = found
         return cls(tuple(columns), tuple(categories), codes)
 
     @property

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import attrs
 import msgspec
+import numpy as np
 
 from dr_gen.model.hpm_table import HpmTable
 from dr_gen.readers.plain_lines import REFUSED, quotes
@@ -21,6 +22,8 @@ __all__ = ["Configurations"]
 _DEPTH: Final = 50
 _MOST_SHAPES: Final = 32
 _ANY: Final = msgspec.json.Decoder()
+_QUOTE, _COLON = b'":'
+_SPACES: Final = tuple(b" \t\r\n")
 
 
 class _Shape:
@@ -75,7 +78,8 @@ class Configurations:
 
     def table(self, lines: Sequence[bytes]) -> HpmTable | set[int]:
         """The table of the configurations in lines of logs, or which of them need care."""
-        rows = [self._row(line) for line in lines]
+        names = _names(lines)
+        rows = [self._row(line, n) for line, n in zip(lines, names, strict=True)]
         odd = {number for number, row in enumerate(rows) if row is None}
         found = [row for row in rows if row is not None]
         if odd:
@@ -88,15 +92,14 @@ class Configurations:
             odd = _branches(parts)
         return odd or _table(parts, len(found))
 
-    def _row(self, line: bytes) -> _Row | None:
+    def _row(self, line: bytes, n_names: int) -> _Row | None:
         """A configuration by its shape, or flat; None when it needs care."""
         for place, shape in enumerate(self._shapes):
             try:
                 values = shape.values(shape.decode(line))
             except REFUSED:
                 continue
-            # Else a name may be there twice, or a space between it and its colon.
-            if line.count(b'":') != shape.n_names or b" :" in line or b"\t:" in line:
+            if n_names != shape.n_names:  # a name may be there twice
                 break
             if place:
                 self._shapes.insert(0, self._shapes.pop(place))
@@ -112,17 +115,30 @@ class Configurations:
         plain = list(record) == ["type", "value"] and quotes(record) == line.count(b'"')
         if not plain or not _flatten(record["value"], "", flat, 0):
             return None
-        self._learn(record, flat, line)
+        self._learn(record, flat)
         return tuple(flat), tuple(flat.values())
 
-    def _learn(self, record: dict[str, Any], flat: dict[str, Any], line: bytes) -> None:
+    def _learn(self, record: dict[str, Any], flat: dict[str, Any]) -> None:
         if len(self._shapes) >= _MOST_SHAPES or not all(map(str.isprintable, flat)):
             return
         if any('"' in key or "\\" in key for key in flat):
             return  # msgspec has no names for what JSON can only escape
-        shape = _Shape(record, list(flat))
-        if line.count(b'":') == shape.n_names:
-            self._shapes.insert(0, shape)
+        self._shapes.insert(0, _Shape(record, list(flat)))
+
+
+def _names(lines: Sequence[bytes]) -> list[int]:
+    """How many names there are in each line, or -1 where that is not sure.
+
+    Each is followed by a colon, which a text cannot be: its quotation mark would need an escape,
+    and count as well. Only a space between the two would hide a name.
+    """
+    array = np.frombuffer(b"".join(lines), np.uint8)
+    bounds = np.cumsum([0, *map(len, lines)])
+    colons = np.flatnonzero(array == _COLON)
+    before = array[colons - 1]
+    n_names = np.diff(np.searchsorted(colons[before == _QUOTE], bounds))
+    n_hidden = np.diff(np.searchsorted(colons[np.isin(before, _SPACES)], bounds))
+    return [int(n) for n in np.where(n_hidden == 0, n_names, -1)]
 
 
 @attrs.frozen

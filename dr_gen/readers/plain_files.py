@@ -27,9 +27,9 @@ class NotPlainError(Exception):
 
 
 def pieces(path: Path) -> Iterator[tuple[bytes, bool]]:
-    """The lines of a file, about `PIECE` bytes at a time, and whether a line end follows them.
+    """The lines of a file, about `PIECE` bytes at a time, and whether the last one is ended.
 
-    The last line end of a piece is left out. A file that grows meanwhile is read as far as it
+    Where it is not, a line end is put behind it. A file that grows meanwhile is read as far as it
     was when its end was reached.
 
     Raises
@@ -38,7 +38,7 @@ def pieces(path: Path) -> Iterator[tuple[bytes, bool]]:
         If it is no regular file of UTF-8 lines, is empty or packed, has a line of many megabytes,
         or holds a quotation mark that nobody could count.
     """
-    if path.suffix.casefold() == ".gz":
+    if os.fspath(path).casefold().endswith(".gz"):
         raise NotPlainError
     try:
         file = os.open(path, _FLAGS)
@@ -82,4 +82,4 @@ def _unified(piece: bytes) -> tuple[bytes, bool]:
     if b"\r" in piece:
         piece = piece.replace(b"\r\n", b"\n")
     ended = piece.endswith(b"\n")
-    return (piece[:-1], True) if ended else (piece, False)
+    return piece if ended else piece + b"\n", ended

@@ -53,7 +53,7 @@ REFUSED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises."""
 
 _NO_AXES: Final = ("data_name", "title", "agg_stats", "type", "value", "status", "reason")
-_CHUNK: Final = 96
+_CHUNK: Final = 48
 _QUOTED: Final = frozenset({str, dict, list})
 _MOST_NAMES: Final = 2000
 _HOPELESS: Final = 1000
@@ -173,9 +173,9 @@ class Part:
     ----------
     log : Known
     data : bytes
-        Without the last line end.
+        With a line end behind every line.
     ended : bool
-        Whether there was one.
+        Whether the last one was there.
     """
 
     log: Known
@@ -228,12 +228,12 @@ class Block:
 
     def __init__(self, parts: Sequence[Part], schema: Schema) -> None:
         self.parts, self.schema = parts, schema
-        self.data = b"\n".join([part.data for part in parts]) + b"\n"
+        self.data = b"".join([part.data for part in parts])
         array = np.frombuffer(self.data, np.uint8)
         self.ends = np.flatnonzero(array == _NEWLINE)
         self.starts = np.empty_like(self.ends)
         self.starts[0], self.starts[1:] = 0, self.ends[:-1] + 1
-        offsets = np.cumsum([0, *(len(part.data) + 1 for part in parts)])
+        offsets = np.cumsum([0, *(len(part.data) for part in parts)])
         self.first_line: list[int] = np.searchsorted(self.ends, offsets).tolist()
         marks, bounds = array == _QUOTE, offsets.tolist()
         self.n_quotes = [
