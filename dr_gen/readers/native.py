@@ -275,13 +275,14 @@ class _NativeLog:
         return (Finding(code, message, severity, self._path, line, self._run, hint),)
 
     def metadata(self) -> dict[str, Any]:
-        """``log_strs``, ``train_time``, ``train_seconds`` and, if logged, ``end``."""
+        """``log_strs``, ``train_time``, ``train_seconds``, ``format`` and, if logged, ``end``."""
         texts = [v.strip() for v in self._tail if isinstance(v, str)]
         train_time, seconds = end_time(texts)
         metadata: dict[str, Any] = {
             "log_strs": self._texts,
             "train_time": train_time,
             "train_seconds": seconds,
+            "format": "native",
         }
         if self._end is not None:
             metadata["end"] = self._end

@@ -124,6 +124,7 @@ class PlainLog:
             "log_strs": self._texts,
             "train_time": train_time,
             "train_seconds": seconds,
+            "format": "native",
         }
         # What is logged after an end takes it back.
         if self._end is not None and self.last_metrics < self._end_place:

@@ -10,38 +10,28 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import re
 import secrets
-import struct
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, Protocol
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 import attrs
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.curve_table import ranges
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.plain_files import NotPlainError
+from dr_gen.readers.plain_schema import NO_AXES, REFUSED, Schema
 
 __all__ = [
-    "ABSENT",
-    "ABSENT_BITS",
     "NAN_STAND_IN",
-    "REFUSED",
     "Block",
     "Decoded",
     "Part",
-    "Schema",
     "has_stand_in",
     "quotes",
     "with_nan",
 ]
-
-ABSENT_BITS: Final = 0x7FF8_0000_0000_ABED
-ABSENT: Final[float] = struct.unpack("<d", struct.pack("<q", ABSENT_BITS))[0]
-"""Stands for a name that a line lacks: a NaN like no other."""
 
 # NaN is no JSON, so that a decoder refuses it. No log holds a number of 48 random bits. The space
 # keeps what is glued to it apart: NaN5 is no number, and must not become one.
@@ -49,105 +39,14 @@ _STAND_IN: Final = b"-1.%015d" % secrets.randbelow(10**15) + b"7e-251 "
 NAN_STAND_IN: Final = float(_STAND_IN)
 """Stands for the token NaN while a line is decoded."""
 
-REFUSED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding raises."""
-
-_NO_AXES: Final = ("data_name", "title", "agg_stats", "type", "value", "status", "reason")
 _CHUNK: Final = 48
 _QUOTED: Final = frozenset({str, dict, list})
-_MOST_NAMES: Final = 2000
 _HOPELESS: Final = 1000
 _OPEN, _CLOSE, _QUOTE, _NEWLINE, _N = b'{}"\nN'
 _CONFIGURATIONS: Final = (
     b'{"type": "dict_config", "value": {',
     b'{"type":"dict_config","value":{',
 )
-
-
-# msgspec has no names for what JSON writes as escapes only: quotes, control characters, halves of
-# characters.
-_ESCAPED: Final = re.compile('[\x00-\x1f"\\\\\ud800-\udfff]')
-
-
-class Schema:
-    """The names that metric lines use, and a decoder of lines with these names.
-
-    Parameters
-    ----------
-    metrics, xs, splits : sequence of str
-        Names of metrics, x-axes and splits, in order of first appearance.
-
-    Attributes
-    ----------
-    codes : dict
-        Number of each split, -1 for None.
-    line : type
-        Struct of a line; its metrics and axes are in the order of the names.
-    decoder : msgspec.json.Decoder
-        Refuses a line with any other name.
-    """
-
-    def __init__(
-        self, metrics: Sequence[str] = (), xs: Sequence[str] = (), splits: Sequence[str] = ()
-    ) -> None:
-        self.metrics, self.xs, self.splits = tuple(metrics), tuple(xs), tuple(splits)
-        self.codes: dict[str | None, int] = {None: -1, **{s: i for i, s in enumerate(splits)}}
-        stats = msgspec.defstruct(
-            "Stats",
-            [(f"m{i}", float, ABSENT) for i in range(len(metrics))],
-            rename={f"m{i}": name for i, name in enumerate(metrics)},
-            gc=False,
-            forbid_unknown_fields=True,
-        )
-        text = str | None
-        fields: list[Any] = [
-            *((f"x{i}", int | float, ABSENT) for i in range(len(xs))),
-            # Of known texts there is one each, and not one for every line.
-            ("data_name", Literal[(None, *splits)], None),
-            ("agg_stats", stats | None, None),
-            ("title", text, None),
-            ("type", text, None),
-            ("value", text, None),
-            ("status", text, None),
-            ("reason", str | msgspec.UnsetType | None, msgspec.UNSET),
-        ]
-        self.line: Any = msgspec.defstruct(
-            "Line",
-            fields,
-            rename={f"x{i}": name for i, name in enumerate(xs)},
-            gc=False,
-            forbid_unknown_fields=True,
-        )
-        self.decoder: Any = msgspec.json.Decoder(self.line)
-        # To look for in a line, where no metric has the name as well.
-        alike = set(xs) & (set(metrics) | set(_NO_AXES))
-        self._quoted = None if alike else [f'"{name}"'.encode() for name in xs]
-
-    def in_order(self, line: bytes, *, careful: bool) -> list[int] | None:
-        """The axes that a metric line has; None if they are in another order than here."""
-        found = [line.find(name) for name in self._quoted or ()]
-        if careful or self._quoted is None or -1 in found:
-            place = {name: i for i, name in enumerate(self.xs)}
-            axes = [place[name] for name in _keys(line) if name in place]
-            return axes if axes == sorted(axes) else None
-        return list(range(len(found))) if found == sorted(found) else None
-
-    def widened(self, record: Mapping[str, Any]) -> Schema | None:
-        """With the new names of a metric line; None if it has none, or some that need care."""
-        stats, split = record.get("agg_stats"), record.get("data_name")
-        if not isinstance(stats, dict) or not isinstance(split, str):
-            return None
-        new = (
-            [name for name in stats if name not in set(self.metrics)],
-            [name for name in record if name not in _NO_AXES and name not in self.xs],
-            [split] if split not in self.codes else [],
-        )
-        plain = all(name and name == name.strip() for name in (*new[0], *new[2]))
-        plain = plain and "/" not in split and not any(map(_ESCAPED.search, itertools.chain(*new)))
-        n_names = len(self.metrics) + len(self.xs) + len(self.splits) + sum(map(len, new))
-        if not any(new) or not plain or n_names > _MOST_NAMES:
-            return None
-        return Schema((*self.metrics, *new[0]), (*self.xs, *new[1]), (*self.splits, *new[2]))
 
 
 class Known(Protocol):
@@ -162,6 +61,10 @@ class Known(Protocol):
 
     def careful(self) -> JsonLines:
         """The careful reader of its lines."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is needed while its lines are read only."""
         ...
 
 
@@ -360,10 +263,10 @@ class Block:
         log.odd |= place > _HOPELESS and not lines.n_objects
 
     def _add(self, index: int, number: int, record: dict[str, Any]) -> None:
-        made = _converted(record, self.schema)
+        made = self.schema.converted(record)
         if made is None:
             wider = self.schema.widened(record)
-            made = None if wider is None else _converted(record, wider)
+            made = None if wider is None else wider.converted(record)
             if wider is None or made is None:
                 raise NotPlainError
             self._close()
@@ -380,7 +283,7 @@ class Block:
         start = first + log.n_told - log.n_lines
         if stop > start:
             seen = self.data[self.starts[start] : self.ends[stop - 1]]
-            lines.accept(seen, stop - start, (*self.schema.xs, *_NO_AXES))
+            lines.accept(seen, stop - start, (*self.schema.xs, *NO_AXES))
             log.n_told += stop - start
         return lines
 
@@ -396,14 +299,6 @@ class Block:
             log.n_lines += n_lines
 
 
-def _converted(record: dict[str, Any], schema: Schema) -> Any:
-    """A record as a struct of the schema, None if it is none."""
-    try:
-        return msgspec.convert(record, schema.line)
-    except (*REFUSED, UnicodeEncodeError):  # the last for half a character
-        return None
-
-
 def has_stand_in(text: bytes) -> bool:
     """Whether there was a NaN in it, be it in a text."""
     return _STAND_IN in text
@@ -412,14 +307,6 @@ def has_stand_in(text: bytes) -> bool:
 def with_nan(text: str) -> str:
     """A text as it was before the stand-in of NaN was put in."""
     return text.replace(_STAND_IN.decode(), "NaN")
-
-
-def _keys(line: bytes) -> list[str]:
-    try:
-        found = msgspec.json.decode(line.replace(b"NaN", b"0"))
-    except REFUSED:
-        return []
-    return list(found) if isinstance(found, dict) else []
 
 
 def quotes(value: Any) -> int:
