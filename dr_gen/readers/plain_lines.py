@@ -9,6 +9,7 @@ that both always give the same.
 from __future__ import annotations
 
 import bisect
+import contextlib
 import itertools
 import secrets
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from dr_gen.model.curve_table import ranges
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.plain_files import NotPlainError
-from dr_gen.readers.plain_schema import NO_AXES, REFUSED, Schema
+from dr_gen.readers.plain_schema import REFUSED, Schema
 
 __all__ = [
     "NAN_STAND_IN",
@@ -42,7 +43,7 @@ NAN_STAND_IN: Final = float(_STAND_IN)
 _CHUNK: Final = 48
 _QUOTED: Final = frozenset({str, dict, list})
 _HOPELESS: Final = 1000
-_OPEN, _CLOSE, _QUOTE, _NEWLINE, _N = b'{}"\nN'
+_OPEN, _CLOSE, _QUOTE, _NEWLINE = b'{}"\n'
 _CONFIGURATIONS: Final = (
     b'{"type": "dict_config", "value": {',
     b'{"type":"dict_config","value":{',
@@ -152,8 +153,6 @@ class Block:
         # After "}" no "{" can follow inside an object: a line end between them is one between
         # objects. The other lines are odd.
         self._odd: list[int] = np.flatnonzero(~whole).tolist()
-        capitals = np.searchsorted(self.ends, np.flatnonzero(array == _N))
-        self._maybe_nan: list[int] = np.unique(capitals).tolist()
         self.has_nan = False
         self._done: list[Decoded] = []
         self._begin()
@@ -206,15 +205,16 @@ class Block:
     def _chunk(self, first: int, stop: int) -> None:
         """Decode the lines from `first` to before `stop`, each of which looks like an object."""
         chunk = self.data[self.starts[first] : self.ends[stop - 1]]
-        place = bisect.bisect_left(self._maybe_nan, first)
-        if place < len(self._maybe_nan) and self._maybe_nan[place] < stop and b"NaN" in chunk:
-            for gap in (b": ", b":"):
-                chunk = chunk.replace(gap + b"NaN", gap + _STAND_IN)
-            self.has_nan = True
         try:
             found = self.schema.decoder.decode_lines(chunk)
         except REFUSED:
             found = []
+            if b"NaN" in chunk:
+                for gap in (b": ", b":"):
+                    chunk = chunk.replace(gap + b"NaN", gap + _STAND_IN)
+                self.has_nan = True
+                with contextlib.suppress(*REFUSED):
+                    found = self.schema.decoder.decode_lines(chunk)
         if len(found) == stop - first:
             self._took(first, found)
         else:
@@ -283,7 +283,7 @@ class Block:
         start = first + log.n_told - log.n_lines
         if stop > start:
             seen = self.data[self.starts[start] : self.ends[stop - 1]]
-            lines.accept(seen, stop - start, (*self.schema.xs, *NO_AXES))
+            lines.accept(seen, stop - start, self.schema.beginnings)
             log.n_told += stop - start
         return lines
 
@@ -295,7 +295,7 @@ class Block:
                 if part is self.parts[-1]:  # may go on in the next block
                     self._told(number, stop)
                 else:
-                    log.lines.accept(b"", log.n_lines + n_lines - log.n_told, ())
+                    log.lines.accept(b"", log.n_lines + n_lines - log.n_told, frozenset())
             log.n_lines += n_lines
 
 

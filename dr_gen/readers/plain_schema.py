@@ -45,6 +45,8 @@ class Schema:
         Struct of a line; its metrics and axes are in the order of the names.
     decoder : msgspec.json.Decoder
         Refuses a line with any other name.
+    beginnings : frozenset of bytes
+        How lines may begin.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Schema:
             forbid_unknown_fields=True,
         )
         self.decoder: Any = msgspec.json.Decoder(self.line)
+        self.beginnings = frozenset(b'{"%b"' % name.encode() for name in (*xs, *NO_AXES))
         # To look for in a line, where no metric has the name as well.
         alike = set(xs) & (set(metrics) | set(NO_AXES))
         self._quoted = None if alike else [f'"{name}"'.encode() for name in xs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 __all__ = ["OBJECT", "Beginnings", "record_starts"]
@@ -29,14 +29,14 @@ class Beginnings:
             self._possible.add(key)
             self._waiting.append(key)
 
-    def add_many(self, lines: bytes, names: Iterable[str]) -> None:
-        """Lines of an object each, without space around it, whose keys are among `names`."""
+    def add_many(self, lines: bytes, beginnings: frozenset[bytes]) -> None:
+        """Lines of an object each, without space around it, that may begin like these."""
         if b"\\" in lines:  # a key may be written with escapes
             for line in lines.split(b"\n"):
                 self.add(line)
         else:
             self._waiting.append(lines)
-            self._possible.update(b'{"%b"' % name.encode() for name in names)
+            self._possible |= beginnings
 
     def __contains__(self, key: object) -> bool:
         if key not in self._possible:
