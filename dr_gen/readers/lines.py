@@ -159,6 +159,10 @@ class JsonLines:
         self._count(n)
         self._beginnings.add_many(lines, beginnings)
 
+    def remember(self) -> None:
+        """Keep of the lines so far what the following ones are held against, and no more."""
+        self._beginnings.settle()
+
     def read_line(self, number: int, raw: bytes) -> list[dict[str, Any]]:
         """The objects of one line; what comes before it was read or accepted."""
         return [record for _, record in self._line(number, raw)]

@@ -63,13 +63,15 @@ class _Reading:
             log.odd = True
             return
         try:
-            for data, ended in pieces(log.path):
-                self._parts.append((number, Part(log, data, ended)))
-                self._n_bytes += len(data)
+            for piece in pieces(log.path):
+                if self._parts and self._parts[-1][0] == number:
+                    self._decode()  # lines are counted block by block
+                self._parts.append((number, Part(log, piece)))
+                self._n_bytes += len(piece.data)
                 if self._n_bytes >= PIECE:
                     self._decode()
-                    if log.odd:
-                        return
+                if log.odd:
+                    return
         except NotPlainError:
             log.odd = True
 

@@ -8,9 +8,9 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["PIECE", "NotPlainError", "pieces"]
+__all__ = ["PIECE", "NotPlainError", "Piece", "pieces"]
 
 PIECE: Final = 1 << 18
 """Bytes of a file that are read at a time, and of small files that are looked at together."""
@@ -22,14 +22,32 @@ _LONGEST: Final = 16 * PIECE
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
+class Piece(NamedTuple):
+    """Whole lines of a file.
+
+    Attributes
+    ----------
+    data : bytes
+        With a line end behind every line.
+    ended : bool
+        Whether the last line end was there.
+    last : bool
+        Whether nothing follows.
+    """
+
+    data: bytes
+    ended: bool
+    last: bool
+
+
 class NotPlainError(Exception):
     """A file that has to be read line by line, with care."""
 
 
-def pieces(path: Path) -> Iterator[tuple[bytes, bool]]:
-    """The lines of a file, about `PIECE` bytes at a time, and whether the last one is ended.
+def pieces(path: Path) -> Iterator[Piece]:
+    """The lines of a file, about `PIECE` bytes at a time.
 
-    Where it is not, a line end is put behind it. A file that grows meanwhile is read as far as it
+    A file that grows meanwhile is read as far as it
     was when its end was reached.
 
     Raises
@@ -55,7 +73,7 @@ def pieces(path: Path) -> Iterator[tuple[bytes, bool]]:
         os.close(file)
 
 
-def _pieces(file: int, size: int) -> Iterator[tuple[bytes, bool]]:
+def _pieces(file: int, size: int) -> Iterator[Piece]:
     rest, first = b"", True
     while True:
         data = os.read(file, size)
@@ -66,7 +84,7 @@ def _pieces(file: int, size: int) -> Iterator[tuple[bytes, bool]]:
         cut = len(data) if last else data.rfind(b"\n") + 1
         if cut:
             piece, rest = (data, b"") if last else (data[:cut], data[cut:])
-            yield _unified(piece)
+            yield _unified(piece, last)
             first = False
         else:
             rest = data
@@ -76,10 +94,10 @@ def _pieces(file: int, size: int) -> Iterator[tuple[bytes, bool]]:
             raise NotPlainError
 
 
-def _unified(piece: bytes) -> tuple[bytes, bool]:
+def _unified(piece: bytes, last: bool) -> Piece:
     if b"\\" in piece and _QUOTE_CODE.search(piece):
         raise NotPlainError
     if b"\r" in piece:
         piece = piece.replace(b"\r\n", b"\n")
     ended = piece.endswith(b"\n")
-    return piece if ended else piece + b"\n", ended
+    return Piece(piece if ended else piece + b"\n", ended, last)

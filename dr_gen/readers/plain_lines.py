@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dr_gen.model.curve_table import ranges
 from dr_gen.readers.lines import JsonLines
-from dr_gen.readers.plain_files import NotPlainError
+from dr_gen.readers.plain_files import NotPlainError, Piece
 from dr_gen.readers.plain_schema import REFUSED, Schema
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "Block",
     "Decoded",
     "Part",
-    "has_stand_in",
     "quotes",
     "with_nan",
 ]
@@ -76,15 +75,11 @@ class Part:
     Attributes
     ----------
     log : Known
-    data : bytes
-        With a line end behind every line.
-    ended : bool
-        Whether the last one was there.
+    piece : Piece
     """
 
     log: Known
-    data: bytes
-    ended: bool
+    piece: Piece
 
 
 @attrs.frozen
@@ -132,12 +127,12 @@ class Block:
 
     def __init__(self, parts: Sequence[Part], schema: Schema) -> None:
         self.parts, self.schema = parts, schema
-        self.data = b"".join([part.data for part in parts])
+        self.data = b"".join([part.piece.data for part in parts])
         array = np.frombuffer(self.data, np.uint8)
         self.ends = np.flatnonzero(array == _NEWLINE)
         self.starts = np.empty_like(self.ends)
         self.starts[0], self.starts[1:] = 0, self.ends[:-1] + 1
-        offsets = np.cumsum([0, *(len(part.data) for part in parts)])
+        offsets = np.cumsum([0, *(len(part.piece.data) for part in parts)])
         self.first_line: list[int] = np.searchsorted(self.ends, offsets).tolist()
         marks, bounds = array == _QUOTE, offsets.tolist()
         self.n_quotes = [
@@ -147,7 +142,7 @@ class Block:
         self._configurations = {
             line
             for line, part in zip(self.first_line, parts, strict=False)
-            if part.log.n_lines == 0 and whole[line] and part.data.startswith(_CONFIGURATIONS)
+            if part.log.n_lines == 0 and whole[line] and part.piece.data.startswith(_CONFIGURATIONS)
         }
         whole[list(self._configurations)] = False
         # After "}" no "{" can follow inside an object: a line end between them is one between
@@ -249,7 +244,7 @@ class Block:
         if log.odd:
             return
         lines = self._told(number, index)
-        ended = self.parts[number].ended or index + 1 < self.first_line[number + 1]
+        ended = self.parts[number].piece.ended or index + 1 < self.first_line[number + 1]
         raw = self.text(index) + (b"\n" if ended else b"")
         place = log.n_lines + index - self.first_line[number]
         records = lines.read_line(place + 1, raw)
@@ -291,17 +286,12 @@ class Block:
         for number, part in enumerate(self.parts):
             log, stop = part.log, self.first_line[number + 1]
             n_lines = stop - self.first_line[number]
-            if log.lines is not None and not log.odd:
-                if part is self.parts[-1]:  # may go on in the next block
-                    self._told(number, stop)
-                else:
-                    log.lines.accept(b"", log.n_lines + n_lines - log.n_told, frozenset())
+            if not part.piece.last and not log.odd:
+                # What follows may be torn, and has to be held against what came before.
+                self._told(number, stop).remember()
+            elif log.lines is not None and not log.odd:
+                log.lines.accept(b"", log.n_lines + n_lines - log.n_told, frozenset())
             log.n_lines += n_lines
-
-
-def has_stand_in(text: bytes) -> bool:
-    """Whether there was a NaN in it, be it in a text."""
-    return _STAND_IN in text
 
 
 def with_nan(text: str) -> str:

@@ -41,12 +41,16 @@ class Beginnings:
     def __contains__(self, key: object) -> bool:
         if key not in self._possible:
             return False
+        self.settle()
+        return key in self._known
+
+    def settle(self) -> None:
+        """Look at the lines that wait for it."""
         for lines in self._waiting:
             for line in lines.split(b"\n"):
                 if len(self._known) < _ENOUGH:
                     self._known.add(_first_key(line))
         self._waiting.clear()
-        return key in self._known
 
 
 def record_starts(line: bytes, beginnings: Container[bytes], after: int = 0) -> Iterator[int]:
