@@ -85,6 +85,10 @@ class PlainLog:
             self.lines = JsonLines(self.path, self.run_id)
         return self.lines
 
+    def keeps(self, line: int, record: dict[str, Any]) -> bool:
+        """Whether an object is of no use to the block; all are used."""
+        return False
+
     def close(self) -> None:
         """Let go of what is needed while its lines are read only."""
         if self.lines is not None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dr_gen.readers.native_logs import PlainLog
 from dr_gen.readers.plain_lines import NAN_STAND_IN, Block, Decoded, quotes
-from dr_gen.readers.plain_schema import ABSENT, ABSENT_BITS
+from dr_gen.readers.plain_schema import ABSENT, ABSENT_BITS, Schema
 
 __all__ = ["Rows", "XColumn", "group_order", "rows_of", "starts_of"]
 
@@ -128,7 +128,7 @@ class Rows:
         return cls(log, split, values, xs)
 
 
-def rows_of(block: Block, logs: Sequence[PlainLog], numbers: Sequence[int]) -> list[Rows]:
+def rows_of(block: Block[Schema], logs: Sequence[PlainLog], numbers: Sequence[int]) -> list[Rows]:
     """The metric lines of a block; the logs take its other lines.
 
     A log with a line that cannot be told exactly becomes odd; its rows are of no use.
@@ -151,12 +151,14 @@ def rows_of(block: Block, logs: Sequence[PlainLog], numbers: Sequence[int]) -> l
 class _Lines:
     """The objects of a block, which become rows or are taken by their logs."""
 
-    def __init__(self, block: Block, logs: Sequence[PlainLog], numbers: Sequence[int]) -> None:
+    def __init__(
+        self, block: Block[Schema], logs: Sequence[PlainLog], numbers: Sequence[int]
+    ) -> None:
         self._block, self._logs = block, logs
         self._numbers = np.array(numbers, np.int32)
         self.n_quotes = np.zeros(len(logs), np.int64)
 
-    def rows(self, decoded: Decoded) -> Rows | None:
+    def rows(self, decoded: Decoded[Schema]) -> Rows | None:
         """The metric lines among the objects of one schema."""
         objects, schema = decoded.objects, decoded.schema
         bounds = np.searchsorted(decoded.line, self._block.first_line)
@@ -183,7 +185,11 @@ class _Lines:
         return made
 
     def _take_others(
-        self, decoded: Decoded, part: NDArray[np.int32], places: list[int], starts: list[int]
+        self,
+        decoded: Decoded[Schema],
+        part: NDArray[np.int32],
+        places: list[int],
+        starts: list[int],
     ) -> None:
         for place in places:
             number, line = int(part[place]), decoded.objects[place]
@@ -223,7 +229,7 @@ class _Lines:
         self.n_quotes += np.bincount(rows.log, per_row, len(self._logs)).astype(np.int64)
 
     def _begin_logs(
-        self, decoded: Decoded, at: Ints, part: NDArray[np.int32], starts: list[int]
+        self, decoded: Decoded[Schema], at: Ints, part: NDArray[np.int32], starts: list[int]
     ) -> None:
         """Tell the logs of their first and last metric line."""
         numbers, first = np.unique(part, return_index=True)

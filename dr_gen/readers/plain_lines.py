@@ -12,8 +12,8 @@ import bisect
 import contextlib
 import itertools
 import secrets
-from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import attrs
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from dr_gen.model.curve_table import ranges
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.plain_files import NotPlainError, Piece
-from dr_gen.readers.plain_schema import REFUSED, Schema
+from dr_gen.readers.plain_schema import REFUSED
 
 __all__ = [
     "NAN_STAND_IN",
@@ -43,10 +43,29 @@ _CHUNK: Final = 48
 _QUOTED: Final = frozenset({str, dict, list})
 _HOPELESS: Final = 1000
 _OPEN, _CLOSE, _QUOTE, _NEWLINE = b'{}"\n'
-_CONFIGURATIONS: Final = (
-    b'{"type": "dict_config", "value": {',
-    b'{"type":"dict_config","value":{',
-)
+
+
+class Names(Protocol):
+    """What a block has to know of the objects in it; see `Schema`."""
+
+    decoder: Any
+    beginnings: frozenset[bytes]
+    configurations: tuple[bytes, ...]
+
+    def converted(self, record: Mapping[str, Any]) -> Any:
+        """A decoded line as a struct, None if it is none of these names."""
+        ...
+
+    def is_row(self, made: Any) -> bool:
+        """Whether the quotation marks of a struct are counted."""
+        ...
+
+    def widened(self, record: Mapping[str, Any]) -> Self | None:
+        """With new names; None if there are none, or some that need care."""
+        ...
+
+
+N = TypeVar("N", bound=Names)
 
 
 class Known(Protocol):
@@ -61,6 +80,10 @@ class Known(Protocol):
 
     def careful(self) -> JsonLines:
         """The careful reader of its lines."""
+        ...
+
+    def keeps(self, line: int, record: dict[str, Any]) -> bool:
+        """Whether an object that was read with care is of no use to the block."""
         ...
 
     def close(self) -> None:
@@ -83,12 +106,12 @@ class Part:
 
 
 @attrs.frozen
-class Decoded:
+class Decoded(Generic[N]):
     """Objects of one schema.
 
     Attributes
     ----------
-    schema : Schema
+    schema : Names
     objects : list
         Structs of the schema, in order.
     line : int64 array, dims (object,)
@@ -97,24 +120,24 @@ class Decoded:
         Which of them the careful reader read.
     """
 
-    schema: Schema
+    schema: N
     objects: list[Any]
     line: NDArray[np.int64]
     careful: frozenset[int]
 
 
-class Block:
+class Block(Generic[N]):
     """Lines of several files, one behind another.
 
     Parameters
     ----------
     parts : sequence of Part
-    schema : Schema
+    schema : Names
         The names that are known so far.
 
     Attributes
     ----------
-    schema : Schema
+    schema : Names
         With the names that were new.
     first_line : list of int
         First line of each part, and the number of lines.
@@ -125,7 +148,7 @@ class Block:
         Whether `NAN_STAND_IN` stands anywhere.
     """
 
-    def __init__(self, parts: Sequence[Part], schema: Schema) -> None:
+    def __init__(self, parts: Sequence[Part], schema: N) -> None:
         self.parts, self.schema = parts, schema
         self.data = b"".join([part.piece.data for part in parts])
         array = np.frombuffer(self.data, np.uint8)
@@ -142,14 +165,16 @@ class Block:
         self._configurations = {
             line
             for line, part in zip(self.first_line, parts, strict=False)
-            if part.log.n_lines == 0 and whole[line] and part.piece.data.startswith(_CONFIGURATIONS)
+            if part.log.n_lines == 0
+            and whole[line]
+            and part.piece.data.startswith(schema.configurations)
         }
         whole[list(self._configurations)] = False
         # After "}" no "{" can follow inside an object: a line end between them is one between
         # objects. The other lines are odd.
         self._odd: list[int] = np.flatnonzero(~whole).tolist()
         self.has_nan = False
-        self._done: list[Decoded] = []
+        self._done: list[Decoded[N]] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -166,7 +191,7 @@ class Block:
         """The part that a line belongs to."""
         return bisect.bisect_right(self.first_line, line) - 1
 
-    def decode(self) -> list[Decoded]:
+    def decode(self) -> list[Decoded[N]]:
         """The objects of all lines; for each schema that was needed, in order."""
         at, n_lines = 0, self.first_line[-1]
         for odd in (*self._odd, n_lines):
@@ -252,7 +277,8 @@ class Block:
         self.n_quotes[number] -= raw.count(b'"')
         try:
             for record in records:
-                self._add(index, number, record)
+                if not log.keeps(place + 1, record):
+                    self._add(index, number, record)
         except NotPlainError:
             log.odd = True
         log.odd |= place > _HOPELESS and not lines.n_objects
@@ -266,7 +292,7 @@ class Block:
                 raise NotPlainError
             self._close()
             self.schema = wider
-        if made.data_name is not None:
+        if self.schema.is_row(made):
             self.n_quotes[number] += quotes(record)
         self._with_care.add(len(self._objects))
         self._took(index, [made])

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-__all__ = ["ABSENT", "ABSENT_BITS", "NO_AXES", "REFUSED", "Schema"]
+__all__ = ["ABSENT", "ABSENT_BITS", "ESCAPED", "NO_AXES", "REFUSED", "Schema"]
 
 ABSENT_BITS: Final = 0x7FF8_0000_0000_ABED
 ABSENT: Final[float] = struct.unpack("<d", struct.pack("<q", ABSENT_BITS))[0]
@@ -23,10 +23,14 @@ NO_AXES: Final = ("data_name", "title", "agg_stats", "type", "value", "status", 
 """Names in a line that are no x-axes."""
 
 _MOST_NAMES: Final = 2000
+_CONFIGURATIONS: Final = (
+    b'{"type": "dict_config", "value": {',
+    b'{"type":"dict_config","value":{',
+)
 
 # msgspec has no names for what JSON writes as escapes only: quotes, control characters, halves of
 # characters.
-_ESCAPED: Final = re.compile('[\x00-\x1f"\\\\\ud800-\udfff]')
+ESCAPED: Final = re.compile('[\x00-\x1f"\\\\\ud800-\udfff]')
 
 
 class Schema:
@@ -47,6 +51,8 @@ class Schema:
         Refuses a line with any other name.
     beginnings : frozenset of bytes
         How lines may begin.
+    configurations : tuple of bytes
+        How a first line begins that is a configuration.
     """
 
     def __init__(
@@ -81,6 +87,7 @@ class Schema:
             forbid_unknown_fields=True,
         )
         self.decoder: Any = msgspec.json.Decoder(self.line)
+        self.configurations: tuple[bytes, ...] = _CONFIGURATIONS
         self.beginnings = frozenset(b'{"%b"' % name.encode() for name in (*xs, *NO_AXES))
         # To look for in a line, where no metric has the name as well.
         alike = set(xs) & (set(metrics) | set(NO_AXES))
@@ -102,6 +109,10 @@ class Schema:
         except (*REFUSED, UnicodeEncodeError):  # the last for half a character
             return None
 
+    def is_row(self, made: Any) -> bool:
+        """Whether a struct is a metric line."""
+        return made.data_name is not None
+
     def widened(self, record: Mapping[str, Any]) -> Schema | None:
         """With the new names of a metric line; None if it has none, or some that need care."""
         stats, split = record.get("agg_stats"), record.get("data_name")
@@ -113,7 +124,7 @@ class Schema:
             [split] if split not in self.codes else [],
         )
         plain = all(name and name == name.strip() for name in (*new[0], *new[2]))
-        plain = plain and "/" not in split and not any(map(_ESCAPED.search, itertools.chain(*new)))
+        plain = plain and "/" not in split and not any(map(ESCAPED.search, itertools.chain(*new)))
         n_names = len(self.metrics) + len(self.xs) + len(self.splits) + sum(map(len, new))
         if not any(new) or not plain or n_names > _MOST_NAMES:
             return None
