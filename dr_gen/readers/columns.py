@@ -27,13 +27,13 @@ from dr_gen.readers.naming import (
     time_axis,
     x_column,
 )
+from dr_gen.readers.number_arrays import Numbers
 
 __all__ = [
     "Axis",
     "Column",
     "Columns",
     "Kind",
-    "Numbers",
     "axes_of",
     "is_header",
     "kind_of",
@@ -61,34 +61,6 @@ _NUMBERS: Final = ("number", "text", "duration")
 _A_FEW: Final = 2
 
 
-class Numbers(Sequence[Any]):
-    """Numbers in an array, as a sequence of what was logged.
-
-    Parameters
-    ----------
-    array : int64 or float64 array
-        With ints among the floats as floats.
-    first, last : int or float
-        The first and the last one as logged.
-    """
-
-    def __init__(self, array: NDArray[Any], first: float, last: float) -> None:
-        self.array, self._first, self._last = array, first, last
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return self.array[index].tolist()
-        if index in (0, -len(self)):
-            return self._first
-        return self._last if index in (-1, len(self) - 1) else self.array[index].item()
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.array.tolist())
-
-
 @attrs.define
 class Column:
     """One column: the rows that have it, ascending, and its values in them."""
@@ -101,6 +73,11 @@ class Column:
     def array(self) -> NDArray[Any] | None:
         """The values, if all are numbers that came together."""
         return self.values.array if isinstance(self.values, Numbers) else None
+
+    @property
+    def row_array(self) -> NDArray[np.intp]:
+        """The rows in an array."""
+        return np.asarray(self.rows.array if isinstance(self.rows, Numbers) else self.rows, np.intp)
 
     @property
     def constant(self) -> bool:

@@ -18,8 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.readers.columns import Columns, Numbers
+from dr_gen.readers.columns import Columns
 from dr_gen.readers.lines import JsonLines
+from dr_gen.readers.number_arrays import Numbers
 from dr_gen.readers.plain_files import NotPlainError, pieces
 from dr_gen.readers.plain_lines import NAN_STAND_IN, Block, Decoded, Part, with_nan
 from dr_gen.readers.plain_schema import ABSENT, ABSENT_BITS, ESCAPED, REFUSED

@@ -370,8 +370,7 @@ class _JsonLog:
         [(split, metric)] = names.values()
         if self.rows.has(split, metric):
             return False
-        rows = np.array(column.rows, np.intp)
-        self.rows.add_many(rows, split, metric, column.array, column.name)
+        self.rows.add_many(column.row_array, split, metric, column.array, column.name)
         return True
 
     def _add_axes(self) -> None:
@@ -383,7 +382,7 @@ class _JsonLog:
                 renamed[axis.x] = axis.column.name
             array = axis.column.array
             if array is not None and np.isfinite(array).all():
-                self.rows.add_xs(np.array(axis.column.rows, np.intp), axis.x, array, axis.split)
+                self.rows.add_xs(axis.column.row_array, axis.x, array, axis.split)
                 continue
             for row, value in zip(axis.column.rows, axis.column.values, strict=True):
                 x = self.cells.x(self.columns.lines[row], axis.column.name, value)

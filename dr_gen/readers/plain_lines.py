@@ -303,10 +303,20 @@ class Block(Generic[N]):
         lines = log.careful()
         start = first + log.n_told - log.n_lines
         if stop > start:
-            seen = self.data[self.starts[start] : self.ends[stop - 1]]
+            seen = self._different(start, stop)
             lines.accept(seen, stop - start, self.schema.beginnings)
             log.n_told += stop - start
         return lines
+
+    def _different(self, start: int, stop: int) -> bytes:
+        """The lines that do not begin like the first of them, and that one."""
+        first = self.text(start)
+        key = np.frombuffer(first[: first.find(b'"', 2) + 1], np.uint8)
+        rest = self.starts[start + 1 : stop]
+        array = np.frombuffer(self.data, np.uint8)
+        near = (rest[:, None] + np.arange(len(key))).clip(max=len(array) - 1)
+        others = np.flatnonzero((array[near] != key).any(axis=1)) + start + 1
+        return b"\n".join([first, *map(self.text, others.tolist())])
 
     def _end_parts(self) -> None:
         for number, part in enumerate(self.parts):
