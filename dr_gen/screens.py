@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.axis import pick_axes
-from dr_gen.model.curve_table import POOL_INT, CurveTable, ranges
+from dr_gen.model.curve_table import POOL_INT, CurveTable
 from dr_gen.model.run_table import RunTable
 
 __all__ = [
+    "Epochs",
     "Screen",
+    "epochs_of",
     "may_be_empty",
-    "may_have_gaps",
-    "may_miss_epochs",
     "may_not_be_finite",
     "may_repeat_x",
     "may_vary_in_length",
@@ -82,24 +83,6 @@ def may_vary_in_length(table: RunTable) -> Mask:
     return _marked(table, run[1:][differs])
 
 
-def may_have_gaps(table: RunTable) -> Mask:
-    """Runs with a split whose x is whole, and not at equal distances."""
-    curves = table.curves
-    blocks, run = _blocks(curves)
-    axes = pick_axes(curves, blocks)
-    clean, whole = curves.axis_clean[axes], curves.axis_pool[axes] == POOL_INT
-    sizes = curves.block_size[blocks]
-    regular = clean & whole & (sizes > 1)
-    starts = curves.axis_start[axes][regular]
-    x = curves.pools[POOL_INT]
-    # The distances between neighbours, against the first one of their block.
-    index = ranges(starts, sizes[regular] - 1)
-    first = np.repeat(x[starts + 1] - x[starts], sizes[regular] - 1)
-    uneven = x[index + 1] - x[index] != first
-    owner = np.repeat(run[regular], sizes[regular] - 1)
-    return _marked(table, np.concatenate((owner[uneven], run[whole & ~clean])))
-
-
 def may_repeat_x(table: RunTable) -> Mask:
     """Runs with a split whose usual x does not strictly increase."""
     curves = table.curves
@@ -114,8 +97,35 @@ def may_not_be_finite(table: RunTable) -> Mask:
     return _marked(table, curves.run[np.searchsorted(curves.start, bad, side="right") - 1])
 
 
-def may_miss_epochs(table: RunTable, keys: Sequence[str], epochs: int | None = None) -> Mask:
-    """Runs that have not exactly the epochs expected of them.
+@attrs.frozen(eq=False)
+class Epochs:
+    """How many epochs runs have, and should have.
+
+    Attributes
+    ----------
+    wanted : float64 array, dims (run,)
+        -1: nothing says; NaN: a closer look is needed.
+    reached : float64 array, dims (run,)
+        -1: nothing was logged by epoch; NaN: a closer look is needed.
+    """
+
+    wanted: NDArray[np.float64]
+    reached: NDArray[np.float64]
+
+    @property
+    def differ(self) -> Mask:
+        """Runs that have not exactly the epochs expected of them, or may not."""
+        mask: Mask = (self.wanted != -1) & (self.reached != -1) & (self.wanted != self.reached)
+        return mask
+
+    def of(self, run: int) -> tuple[int, float] | None:
+        """Wanted and reached of one run, where both are sure."""
+        wanted, reached = float(self.wanted[run]), float(self.reached[run])
+        return (int(wanted), reached) if wanted > 0 and reached >= 0 else None
+
+
+def epochs_of(table: RunTable, keys: Sequence[str], epochs: int | None = None) -> Epochs:
+    """The epochs of all runs.
 
     Parameters
     ----------
@@ -129,7 +139,6 @@ def may_miss_epochs(table: RunTable, keys: Sequence[str], epochs: int | None = N
         wanted = np.full(len(table.records), float(epochs))
     curves = table.curves
     reached = np.full(len(table.records), -1.0)
-    mask = np.zeros(len(table.records), np.bool_)
     if "epoch" in curves.x_names:
         blocks, run = _blocks(curves)
         owner = np.full(len(curves.block_size), -1)
@@ -139,10 +148,8 @@ def may_miss_epochs(table: RunTable, keys: Sequence[str], epochs: int | None = N
         at = curves.axis_block[counted]
         np.maximum.at(reached, owner[at], curves.block_size[at])
         # What is no plain counter takes a closer look.
-        mask[owner[curves.axis_block[mine & ~counted]]] = True
-    # A NaN is unequal to everything.
-    mask |= ~(wanted < 0) & (reached >= 0) & (reached != wanted)
-    return mask
+        reached[owner[curves.axis_block[mine & ~counted]]] = np.nan
+    return Epochs(wanted, reached)
 
 
 def _configured(table: RunTable, keys: Sequence[str]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from dr_gen.errors import DrGenError, UsageError
 from dr_gen.ingestion.planning import Plan, Source, Step, unique
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.model.group import RunGroup, with_records
+from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
 from dr_gen.store.catalogue import Catalogue, SourceRecord
@@ -167,20 +167,11 @@ def read_sources(
         progress(len(sources), len(sources))
     runs = [run for result in results for run in result.runs]
     names = [s.reader.name for s, r in zip(sources, results, strict=True) for _ in r.runs]
-    judged = iter(validate_all(_with_formats(runs, names), rules.checks))
+    judged = iter(validate_all(runs, rules.checks, names))
     return [
         ReadResult(tuple(itertools.islice(judged, len(result.runs))), result.findings)
         for result in results
     ]
-
-
-def _with_formats(runs: Sequence[RunData], names: Sequence[str]) -> list[RunData]:
-    """The runs with the names of their formats in their metadata."""
-    records = [
-        attrs.evolve(run.record, metadata={**run.record.metadata, "format": name})
-        for run, name in zip(runs, names, strict=True)
-    ]
-    return with_records(runs, records)
 
 
 def _read_alike(sources: Sequence[Source], columns: ColumnMap) -> Iterator[ReadResult]:

@@ -18,7 +18,14 @@ from dr_gen.validators import Validator, default_validators
 
 __all__ = ["Rules"]
 
-_OURS = ("readers/*.py", "model/*.py", "ingestion/*.py", "*validators.py", "screens.py")
+_OURS = (
+    "readers/*.py",
+    "model/*.py",
+    "ingestion/*.py",
+    "*validators.py",
+    "verdicts.py",
+    "screens.py",
+)
 
 
 @attrs.frozen

@@ -8,6 +8,7 @@ metrics logged in the same rows share it, so that x is kept once.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -230,17 +231,20 @@ class CurveTable:
                 index = {name: code for code, name in enumerate(names[field])}
                 lookup = np.array([*(index[n] for n in getattr(table, field)), -1], np.int32)
                 columns[column].append(lookup[getattr(table, column)])
-            for column in ("values", "block_size", "axis_pool", "axis_inferred", "axis_clean"):
+            for column in ("block_size", "axis_pool", "axis_inferred", "axis_clean"):
                 columns[column].append(getattr(table, column))
+        del columns["values"]
         joined = {
             name: np.concatenate(parts) if parts else np.empty(0) for name, parts in columns.items()
         }
+        order = np.lexsort((joined["run"], joined["metric"], joined["split"]))
+        joined |= {name: joined[name][order] for name in _PER_CURVE}
+        joined["values"] = _values_in_order(tables, order)
         pools = [
             np.concatenate([t.pools[p] for t in tables]) if tables else np.empty(0)
             for p in range(3)
         ]
-        unsorted = cls(**names, **joined, pools=pools)  # type: ignore[arg-type]
-        return unsorted.sorted()
+        return cls(**names, **joined, pools=pools)  # type: ignore[arg-type]
 
     def sorted(self) -> CurveTable:
         """The same curves in the order that the other methods rely on."""
@@ -268,6 +272,24 @@ _COLUMNS = tuple(
     for field in attrs.fields(CurveTable)
     if field.name not in ("splits", "metrics", "x_names", "originals", "pools")
 )
+
+
+def _values_in_order(tables: Sequence[CurveTable], order: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The values of the curves of all tables in this order.
+
+    Copied in slices: most neighbours stay neighbours, and an index of all values would be as
+    large as they are.
+    """
+    first = np.cumsum([0, *(len(table.run) for table in tables)])
+    owner = np.searchsorted(first, order, side="right") - 1
+    breaks = np.flatnonzero((np.diff(order) != 1) | (np.diff(owner) != 0)) + 1
+    bounds = [0, *breaks.tolist(), len(order)] if len(order) else [0]
+    parts = [np.empty(0)]
+    for low, high in itertools.pairwise(bounds):
+        table = tables[owner[low]]
+        curve, last = (int(order[i] - first[owner[low]]) for i in (low, high - 1))
+        parts.append(table.values[table.start[curve] : table.start[last] + table.size[last]])
+    return np.concatenate(parts)
 
 
 def _gather(table: CurveTable, kept: NDArray[np.intp], run: NDArray[np.int32]) -> CurveTable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -353,14 +352,10 @@ def with_records(runs: Sequence[RunData], records: Sequence[RunRecord]) -> list[
     records : sequence of RunRecord
         One for each run.
     """
-    out: list[RunData] = []
-    pairs = zip(runs, records, strict=True)
-    for _, together in itertools.groupby(pairs, key=lambda pair: id(pair[0].table)):
-        members = list(together)
-        table = members[0][0].table
-        changed = list(table.records)
-        for run, record in members:
-            changed[run.index] = record
-        table = attrs.evolve(table, records=tuple(changed))
-        out += [RunData(table, run.index) for run, _ in members]
-    return out
+    changed: dict[int, tuple[RunTable, list[RunRecord]]] = {}
+    for run, record in zip(runs, records, strict=True):
+        if id(run.table) not in changed:
+            changed[id(run.table)] = (run.table, list(run.table.records))
+        changed[id(run.table)][1][run.index] = record
+    tables = {key: attrs.evolve(table, records=tuple(new)) for key, (table, new) in changed.items()}
+    return [RunData(tables[id(run.table)], run.index) for run in runs]

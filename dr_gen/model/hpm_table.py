@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -21,22 +20,25 @@ _FEW = 8
 """Tables of fewer runs than this are put together row by row, which is then faster."""
 
 
+_SAME = frozenset({str, int, bool, type(None)})
+
+
 def _exact(value: Any) -> Hashable:
     """Equal only for values that are the same bit for bit: keeps 1, 1.0, True and -0.0 apart."""
     if isinstance(value, float):
         return (float, value.hex())
     if isinstance(value, list | dict):
-        return (type(value), json.dumps(value))
+        return (type(value), repr(value))
     return (type(value), value)
 
 
 def _encode(cells: list[Any], codes: Codes) -> tuple[Any, ...]:
     """The values among `cells` that differ, each once; `codes` becomes the index of each cell."""
     kinds = set(map(type, cells))
-    if kinds <= {str} or kinds <= {int} or kinds <= {bool}:
+    if (len(kinds) == 1 and kinds <= _SAME) or (kinds == {float} and _no_look_alikes(cells)):
         # Equal are the same here, and need no stand-in.
         index = {value: i for i, value in enumerate(dict.fromkeys(cells))}
-        codes[:] = list(map(index.__getitem__, cells))
+        codes[:] = np.fromiter(map(index.__getitem__, cells), np.int32, len(cells))
         return tuple(index)
     seen: dict[Hashable, int] = {}
     values: list[Any] = []
@@ -46,6 +48,12 @@ def _encode(cells: list[Any], codes: Codes) -> tuple[Any, ...]:
             if code == len(values):
                 values.append(value)
     return tuple(values)
+
+
+def _no_look_alikes(cells: list[float]) -> bool:
+    """Whether there is neither NaN, which is unequal to itself, nor a zero below zero."""
+    array = np.array(cells)
+    return not bool(np.any(np.isnan(array) | ((array == 0) & np.signbit(array))))
 
 
 def value_order(value: Any) -> tuple[int, Any]:
@@ -98,6 +106,24 @@ class HpmTable:
                 categories.append(values)
         names = tuple(keys)
         return cls(tuple(names[i] for i in kept), tuple(categories), codes[kept])
+
+    @classmethod
+    def from_columns(
+        cls, columns: Mapping[str, tuple[Sequence[int], Sequence[Any]]], n_runs: int
+    ) -> HpmTable:
+        """Columns from the runs that have a key, and their values."""
+        categories: list[tuple[Any, ...]] = []
+        codes = np.full((len(columns), n_runs), -1, np.int32)
+        for position, (runs, values) in enumerate(columns.values()):
+            places, cells = np.array(runs, np.intp), list(values)
+            if not bool((np.diff(places) > 0).all()):
+                # Values are numbered in the order of the runs.
+                order = np.argsort(places)
+                places, cells = places[order], [values[i] for i in order.tolist()]
+            found = np.empty(len(cells), np.int32)
+            categories.append(_encode(cells, found))
+            codes[position, places] = found
+        return cls(tuple(columns), tuple(categories), codes)
 
     @property
     def n_runs(self) -> int:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 from dr_gen.model.noise import SEED_KEYS
 from dr_gen.readers.cells import read_number
@@ -25,6 +27,7 @@ from dr_gen.readers.naming import (
     time_axis,
     x_column,
 )
+from dr_gen.readers.number_arrays import Numbers
 
 __all__ = [
     "Axis",
@@ -63,25 +66,42 @@ class Column:
     """One column: the rows that have it, ascending, and its values in them."""
 
     name: str
-    rows: list[int] = attrs.field(factory=list)
-    values: list[Any] = attrs.field(factory=list)
+    rows: Sequence[int] = attrs.field(factory=list)
+    values: Sequence[Any] = attrs.field(factory=list)
+
+    @property
+    def array(self) -> NDArray[Any] | None:
+        """The values, if all are numbers that came together."""
+        return self.values.array if isinstance(self.values, Numbers) else None
+
+    @property
+    def row_array(self) -> NDArray[np.intp]:
+        """The rows in an array."""
+        return np.asarray(self.rows.array if isinstance(self.rows, Numbers) else self.rows, np.intp)
 
     @property
     def constant(self) -> bool:
         """Whether there is only one value."""
+        if self.array is not None:
+            return bool((self.array == self.array[0]).all())
         first = self.values[0]
         return all(value == first for value in self.values)
 
     def kinds(self) -> Counter[str]:
         """How many cells there are of each kind of `read_number`."""
+        if self.array is not None:
+            return Counter({"number": len(self.array)})
         types = Counter(map(type, self.values))
         kinds = Counter({"number": types.pop(float, 0)})
         if types:
             kinds.update(read_number(v)[0] for v in self.values if type(v) is not float)
         return kinds
 
-    def numbers(self) -> list[float]:
+    def numbers(self) -> Sequence[float] | NDArray[Any]:
         """The finite numbers, in the order logged."""
+        if self.array is not None:
+            finite: NDArray[Any] = self.array[np.isfinite(self.array)]
+            return finite
         cells = (read_number(value) for value in self.values)
         return [number for kind, number in cells if kind in _NUMBERS and math.isfinite(number)]
 
@@ -101,28 +121,37 @@ class Columns:
         Line and name where a name came twice in one row, nested and flat.
     """
 
-    def __init__(self) -> None:
-        self.lines: list[int] = []
+    def __init__(
+        self, lines: Numbers | None = None, first: Mapping[str, Any] | None = None
+    ) -> None:
+        self._lines: list[int] = []
+        self._cells: dict[str, tuple[list[int], list[Any]]] = {}
+        self.lines: Sequence[int] = self._lines if lines is None else lines
         self.by_name: dict[str, Column] = {}
-        self.first: Mapping[str, Any] | None = None
+        self.first = first
         self.repeated: list[tuple[int, str]] = []
 
     def add(self, line: int, record: Mapping[str, Any]) -> None:
         """Add a row."""
-        row = len(self.lines)
-        self.lines.append(line)
+        row = len(self._lines)
+        self._lines.append(line)
         if self.first is None:
             self.first = record
         for name, value in flat_metrics(record):
-            column = self.by_name.get(name)
-            if column is None:
-                column = self.by_name[name] = Column(name)
-            if column.rows and column.rows[-1] == row:
+            if name not in self._cells:
+                rows, values = self._cells[name] = [], []
+                self.by_name[name] = Column(name, rows, values)
+            rows, values = self._cells[name]
+            if rows and rows[-1] == row:
                 self.repeated.append((line, name))
-                column.values[-1] = value
+                values[-1] = value
                 continue
-            column.rows.append(row)
-            column.values.append(value)
+            rows.append(row)
+            values.append(value)
+
+    def add_column(self, name: str, rows: NDArray[np.intp], values: Sequence[Any]) -> None:
+        """Add a whole column, behind those that are there."""
+        self.by_name[name] = Column(name, Numbers(rows, int(rows[0]), int(rows[-1])), values)
 
     def find(self, name: str) -> Column | None:
         """The column called `name`; nested names may be given with dots or slashes."""
@@ -154,7 +183,9 @@ class Columns:
 
     def _evaluations(self) -> set[int]:
         """Rows that MMEngine wrote after an evaluation: its times, but nothing of a training."""
-        timed = [set(self.by_name[n].rows) if n in self.by_name else set() for n in _MM_TIMES]
+        if not all(name in self.by_name for name in _MM_TIMES):
+            return set()
+        timed = [set(self.by_name[name].rows) for name in _MM_TIMES]
         training = (self.by_name[n].rows for n in _MM_TRAINING if n in self.by_name)
         return set.intersection(*timed).difference(*training)
 
@@ -274,13 +305,13 @@ def axes_of(columns: Iterable[Column], taken: Iterable[str] = ()) -> list[Axis]:
     for column in columns:
         meant = x_column(column.name)
         numbers = column.numbers() if meant is not None else []
-        if meant is None or not numbers:
+        if meant is None or len(numbers) == 0:
             continue
         per_iteration = column.name.casefold() == "time" and not names.isdisjoint(_PER_ITERATION)
         if meant.must_grow and (per_iteration or not grows(numbers)):
             continue
         if meant.is_time:
-            meant = attrs.evolve(meant, x=time_axis(meant.x, numbers[0]))
+            meant = attrs.evolve(meant, x=time_axis(meant.x, float(numbers[0])))
         found.append((meant, column))
     found.sort(key=lambda pair: pair[0].rank)
     # A counter that only one split carries is everybody's.
@@ -317,11 +348,12 @@ def metric_names(
         metric, the one that is called so keeps the name, the other is called as logged.
     """
     columns = list(columns)
+    only = dict.fromkeys(splits)
     claims: dict[tuple[str, str], list[tuple[tuple[Any, ...], str]]] = {}
     plans: list[tuple[Column, dict[str, tuple[str, str]]]] = []
     for column in columns:
         split, metric = explicit.get(column.name) or split_name(column.name)
-        here = dict.fromkeys(splits[row] for row in column.rows)
+        here = only if len(only) == 1 else dict.fromkeys(splits[row] for row in column.rows)
         plan = {own: (split or own, metric) for own in here}
         plans.append((column, plan))
         first = column.name not in explicit

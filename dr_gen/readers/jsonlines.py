@@ -16,12 +16,13 @@ or text file the objects may end lines that begin with other text.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 
 from dr_gen.errors import nearest
 from dr_gen.model.curve_table import CurveTable
@@ -41,6 +42,7 @@ from dr_gen.readers.columns import (
     repeated_settings,
 )
 from dr_gen.readers.contract import ColumnMap, Detection, ReadOptions, ReadResult
+from dr_gen.readers.flat_lines import FlatReader
 from dr_gen.readers.lines import JsonLines, log_suffix
 from dr_gen.readers.measurements import CellNotes
 from dr_gen.readers.naming import DEFAULT_SPLIT, file_split
@@ -87,6 +89,25 @@ class JsonLinesReader:
         log = _JsonLog(path, run_id, options.columns)
         for number, record in lines:
             log.take(number, record)
+        return self._result(path, lines, log, options)
+
+    def read_many(self, items: Iterable[tuple[Path, str, ReadOptions]]) -> Iterator[ReadResult]:
+        """What `read` gives for each file, in order; those of plain rows are read faster."""
+        plain = FlatReader()
+        for path, run_id, options in items:
+            log = _JsonLog(path, run_id, options.columns)
+            found = None
+            if log_suffix(path) not in TEXT_LOGS:
+                found = plain.read(path, run_id, log.keep)
+            if found is None:
+                yield self.read(path, run_id, options)
+                continue
+            lines, log.columns = found
+            yield self._result(path, lines, log, options)
+
+    def _result(
+        self, path: Path, lines: JsonLines, log: _JsonLog, options: ReadOptions
+    ) -> ReadResult:
         if lines.n_objects == 0:
             return ReadResult(findings=tuple(lines.findings))
         log.understand()
@@ -95,7 +116,7 @@ class JsonLinesReader:
         curves = log.curves()
         findings = [*lines.findings, *log.findings, *log.cells.findings(), *log.rows.findings]
         run = RunData.build(
-            run_id,
+            log.run,
             log.hpms,
             curves,
             experiment=options.experiment,
@@ -122,6 +143,20 @@ def _widened(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
+def _parted(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configurations in an object, and the row that is the rest of it."""
+    if record.get("type") == "dict_config" and isinstance(record.get("value"), dict):
+        # The first line of a native log, here above rows of another kind.
+        record = {"config": record["value"]}
+    record = _widened(record)
+    configs = {
+        key: value
+        for key, value in record.items()
+        if key.casefold() in CONFIG_KEYS and isinstance(value, dict)
+    }
+    return configs, {key: value for key, value in record.items() if key not in configs}
+
+
 class _JsonLog:
     """What the lines of one log hold: taken one by one, understood as a whole."""
 
@@ -131,8 +166,8 @@ class _JsonLog:
         self.findings: list[Finding] = []
         self.cells = CellNotes(path, run)
         self.rows = CurveRows(path, run, "step")
-        self._path, self._run, self._options = path, run, options
-        self._columns = Columns()
+        self.run, self.columns = run, Columns()
+        self._path, self._options = path, options
         self._configs: dict[str, tuple[Any, dict[str, Any]]] = {}
         self._split: Column | None = None
         self._axes: list[Axis] = []
@@ -143,23 +178,26 @@ class _JsonLog:
         self, code: str, message: str, severity: str, line: int | None = None, hint: str = ""
     ) -> None:
         self.findings.append(
-            Finding(code, message, Severity(severity), str(self._path), line, self._run, hint)
+            Finding(code, message, Severity(severity), str(self._path), line, self.run, hint)
         )
 
     # ------------------------------------------------------------------ line by line
 
     def take(self, line: int, record: dict[str, Any]) -> None:
         """Take one object."""
-        if record.get("type") == "dict_config" and isinstance(record.get("value"), dict):
-            # The first line of a native log, here above rows of another kind.
-            record = {"config": record["value"]}
-        record = _widened(record)
-        configs = [k for k in record if k.casefold() in CONFIG_KEYS and isinstance(record[k], dict)]
-        for key in configs:
-            self._config(line, key, record[key])
-        rest = {key: value for key, value in record.items() if key not in configs}
+        configs, rest = _parted(record)
+        for key, value in configs.items():
+            self._config(line, key, value)
         if rest or not configs:
-            self._columns.add(line, rest)
+            self.columns.add(line, rest)
+
+    def keep(self, line: int, record: dict[str, Any]) -> bool:
+        """Take one object if it is all configuration; whether it was."""
+        configs, rest = _parted(record)
+        if rest or not configs:
+            return False
+        self.take(line, record)
+        return True
 
     def _config(self, line: int, key: str, value: dict[str, Any]) -> None:
         if key not in self._configs:
@@ -184,7 +222,7 @@ class _JsonLog:
 
     def understand(self) -> None:
         """Decide what every column is."""
-        columns, options = self._columns, self._options
+        columns, options = self.columns, self._options
         for line, name in columns.repeated:
             message = f"{name!r} is there twice, nested and flat; the last value counts"
             self._note("duplicate-key", message, "warning", line)
@@ -215,20 +253,20 @@ class _JsonLog:
     def _found(self, name: str | None) -> Column | None:
         if name is None:
             return None
-        column = self._columns.find(name)
+        column = self.columns.find(name)
         if column is None:
-            close = nearest(name, list(self._columns.by_name))
+            close = nearest(name, list(self.columns.by_name))
             hint = f"did you mean {' or '.join(close)}?" if close else ""
             message = f"no column {name!r}, which the column mapping names"
             self._note("unknown-column", message, "warning", None, hint)
         return column
 
     def _header(self) -> None:
-        columns = self._columns
+        columns = self.columns
         if not is_header(columns):
             return
         record = columns.first or {}
-        mine = [name for name, column in columns.by_name.items() if column.rows == [0]]
+        mine = [name for name, column in columns.by_name.items() if list(column.rows[:2]) == [0]]
         for name in mine:
             del columns.by_name[name]
         flat, _ = flat_config(record)
@@ -248,13 +286,13 @@ class _JsonLog:
             self._n_texts += 1
             for row, value in zip(column.rows, column.values, strict=True):
                 if value is not None:
-                    self.cells.note("text-column", column.name, self._columns.lines[row])
+                    self.cells.note("text-column", column.name, self.columns.lines[row])
         else:
             self._fact(column, kind.what, kind.doubt)
 
     def _fact(self, column: Column, what: str, doubt: bool) -> None:
         """A fact about the run: the last value is kept."""
-        lines = [self._columns.lines[row] for row in column.rows]
+        lines = [self.columns.lines[row] for row in column.rows]
         if doubt:
             values = column.values
             for line, before, value in zip(lines[1:], values, values[1:], strict=False):
@@ -267,7 +305,7 @@ class _JsonLog:
             self.metadata.setdefault("columns", {})[column.name] = column.values[-1]
 
     def _sidecars(self) -> None:
-        beside = read_sidecars(self._path, self._run)
+        beside = read_sidecars(self._path, self.run)
         self.findings += beside.findings
         common = {key: value for key, value in self.hpms.items() if key in beside.hpms}
         other = {key: beside.hpms[key] for key in common}
@@ -277,7 +315,7 @@ class _JsonLog:
         self.hpms = {**beside.hpms, **self.hpms}
         if all(key.casefold() in SEED_KEYS for key in self.hpms):
             # Nothing else says what was set; as measurements they stay where they are as well.
-            self.hpms = {**repeated_settings(self._columns), **self.hpms}
+            self.hpms = {**repeated_settings(self.columns), **self.hpms}
 
     def no_log(self) -> Finding | None:
         """Why this is no log of a training at all, or None.
@@ -291,7 +329,7 @@ class _JsonLog:
         fractions = any(k in ("number", "text") and isinstance(n, float) for k, n in cells)
         if fractions and self._n_texts < len(self._metrics):
             return None
-        n = len(self._columns.lines)
+        n = len(self.columns.lines)
         message = f"{n} rows without an x-axis, of texts and whole numbers, are no training log"
         hint = "name the columns with a column mapping to read it all the same"
         path = str(self._path)
@@ -301,18 +339,19 @@ class _JsonLog:
 
     def curves(self) -> CurveTable:
         """The curves; findings about cells and x are complete after that."""
-        lines = self._columns.lines
-        for line in lines:
-            self.rows.add_row(line)
+        lines = self.columns.lines
+        self.rows.add_rows(lines)
         self._add_axes()
         stem = self._path.name.partition(".")[0]
-        splits = self._columns.splits(self._split, file_split(stem) or DEFAULT_SPLIT)
+        splits = self.columns.splits(self._split, file_split(stem) or DEFAULT_SPLIT)
         explicit = {
             column.name: _target(address)
             for name, address in self._options.metrics.items()
-            if (column := self._columns.find(name)) is not None
+            if (column := self.columns.find(name)) is not None
         }
         for column, names in metric_names(self._metrics, splits, explicit):
+            if self._add_together(column, names):
+                continue
             for row, value in zip(column.rows, column.values, strict=True):
                 split, metric = names[splits[row]]
                 subject = f"{split}/{metric}"
@@ -324,6 +363,16 @@ class _JsonLog:
                     self.rows.add(row, split, name, number, original)
         return self.rows.build()
 
+    def _add_together(self, column: Column, names: Mapping[str, tuple[str, str]]) -> bool:
+        """Add a column of numbers at once if it is one metric of one split."""
+        if column.array is None or len(names) != 1:
+            return False
+        [(split, metric)] = names.values()
+        if self.rows.has(split, metric):
+            return False
+        self.rows.add_many(column.row_array, split, metric, column.array, column.name)
+        return True
+
     def _add_axes(self) -> None:
         renamed = {}
         for axis in self._axes:
@@ -331,8 +380,12 @@ class _JsonLog:
                 self.rows.times.add(axis.x)
             if axis.x != axis.column.name:
                 renamed[axis.x] = axis.column.name
+            array = axis.column.array
+            if array is not None and np.isfinite(array).all():
+                self.rows.add_xs(axis.column.row_array, axis.x, array, axis.split)
+                continue
             for row, value in zip(axis.column.rows, axis.column.values, strict=True):
-                x = self.cells.x(self._columns.lines[row], axis.column.name, value)
+                x = self.cells.x(self.columns.lines[row], axis.column.name, value)
                 if x is not None:
                     self.rows.add_x(row, axis.x, x, axis.split)
         if renamed:

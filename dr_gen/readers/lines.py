@@ -13,7 +13,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -153,11 +153,15 @@ class JsonLines:
 
     # ------------------------------------------------------------------ in part
 
-    def accept(self, lines: bytes, n: int, names: Iterable[str]) -> None:
-        """Count `n` lines that somebody else has read: an object each, its keys among `names`."""
+    def accept(self, lines: bytes, n: int, beginnings: frozenset[bytes]) -> None:
+        """Count `n` lines that somebody else has read: an object each, of these beginnings."""
         self.n_lines += n
         self._count(n)
-        self._beginnings.add_many(lines, names)
+        self._beginnings.add_many(lines, beginnings)
+
+    def remember(self) -> None:
+        """Keep of the lines so far what the following ones are held against, and no more."""
+        self._beginnings.settle()
 
     def read_line(self, number: int, raw: bytes) -> list[dict[str, Any]]:
         """The objects of one line; what comes before it was read or accepted."""

@@ -55,12 +55,13 @@ if they grow: `grows`. What falls again is a measurement, such as the seconds of
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = [
     "DEFAULT_SPLIT",
@@ -244,7 +245,7 @@ def file_split(stem: str) -> str | None:
     return _SPLIT_OF.get(first) if _LOG_WORDS.issuperset(rest) else None
 
 
-def grows(values: Sequence[float]) -> bool:
+def grows(values: Sequence[float] | NDArray[Any]) -> bool:
     """Whether values in the order logged run on: they rise, and fall in at most 1 of 20 steps.
 
     A resumed run may start its clock again; a measurement falls every other time.
@@ -254,10 +255,9 @@ def grows(values: Sequence[float]) -> bool:
     >>> grows([1.5, 3.0, 4.5]), grows([1.5, 1.4, 1.6]), grows([2.0, 2.0])
     (True, False, False)
     """
-    pairs = list(itertools.pairwise(values))
-    falls = sum(b < a for a, b in pairs)
-    rises = any(b > a for a, b in pairs)
-    return not pairs or (rises and falls <= _FALLS * len(pairs))
+    steps = np.diff(np.asarray(values, np.float64))
+    rises, falls = bool((steps > 0).any()), int(np.count_nonzero(steps < 0))
+    return len(steps) == 0 or (rises and falls <= _FALLS * len(steps))
 
 
 def time_axis(x: str, first: float) -> str:

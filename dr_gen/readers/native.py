@@ -28,7 +28,8 @@ from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ColumnMap, Detection, ReadOptions, ReadResult
 from dr_gen.readers.lines import JsonLines, decoded_head
 from dr_gen.readers.measurements import CellNotes, flat_metrics
-from dr_gen.readers.native_bulk import TAIL, end_time, read_many
+from dr_gen.readers.native_bulk import read_many
+from dr_gen.readers.native_logs import TAIL, end_time
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import differing, flat_config, named
 
@@ -274,13 +275,14 @@ class _NativeLog:
         return (Finding(code, message, severity, self._path, line, self._run, hint),)
 
     def metadata(self) -> dict[str, Any]:
-        """``log_strs``, ``train_time``, ``train_seconds`` and, if logged, ``end``."""
+        """``log_strs``, ``train_time``, ``train_seconds``, ``format`` and, if logged, ``end``."""
         texts = [v.strip() for v in self._tail if isinstance(v, str)]
         train_time, seconds = end_time(texts)
         metadata: dict[str, Any] = {
             "log_strs": self._texts,
             "train_time": train_time,
             "train_seconds": seconds,
+            "format": "native",
         }
         if self._end is not None:
             metadata["end"] = self._end

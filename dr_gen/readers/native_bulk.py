@@ -5,194 +5,150 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import attrs
-import msgspec
-
-from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunRecord, RunTable
-from dr_gen.readers.cells import duration
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
 from dr_gen.readers.native_columns import columns_of
-from dr_gen.readers.plain_lines import PlainFile, Schema, decode
+from dr_gen.readers.native_configs import Configurations
+from dr_gen.readers.native_logs import PlainLog
+from dr_gen.readers.native_rows import Rows, rows_of
+from dr_gen.readers.plain_files import PIECE, NotPlainError, pieces
+from dr_gen.readers.plain_lines import Block, Part
+from dr_gen.readers.plain_schema import Schema
 
-__all__ = ["TAIL", "end_time", "read_many"]
+__all__ = ["read_many"]
 
 Item = tuple[Path, str, ReadOptions]
 Careful = Callable[[Path, str, ReadOptions], ReadResult]
+Clock = Callable[[], datetime]
 
-TAIL: Final = 10
-"""How many lines at the end may hold the training time."""
-
-_TRAIN_TIME: Final = "Training time "
-_FAILED_SPLIT: Final = "Aggregation failed for"
-_BATCH: Final = 6000
-_SHORT: Final = 2
-_DEPTH: Final = 50
+_MOST_CELLS: Final = 1 << 21
+"""Values that are held as rows before they become columns."""
 
 
-def end_time(texts: Sequence[str]) -> tuple[str | None, float | None]:
-    """The training time among the last texts, as written and in seconds."""
-    times = [text for text in texts if text.startswith(_TRAIN_TIME)]
-    if not times:
-        return None, None
-    written = times[-1].removeprefix(_TRAIN_TIME).strip()
-    return written, duration(written)
-
-
-def read_many(
-    items: Iterable[Item], careful: Careful, clock: Callable[[], datetime]
-) -> Iterator[ReadResult]:
+def read_many(items: Iterable[Item], careful: Careful, clock: Clock) -> Iterator[ReadResult]:
     """One result for each file, in order; runs that were read together share their columns."""
-    schema = Schema()
-    batch: list[tuple[Item, PlainFile | None]] = []
-    n = 0
-    for item in items:
-        path, run_id, options = item
-        plain = decode(path, run_id, schema) if options.columns == ColumnMap() else None
-        if plain is not None and plain.schema is not schema:
-            # Names are learnt from a file that was understood; all lines of a batch know the same.
-            yield from _flush(batch, careful, clock)
-            batch, n = [], 0
-            alone = _plain([(item, plain)], clock)
-            if isinstance(alone, _Odd):
-                yield careful(*item)
-            else:
-                schema = plain.schema
-                yield from alone
-            continue
-        batch.append((item, plain))
-        n += 1 if plain is None else len(plain.objects)
-        if n >= _BATCH:
-            yield from _flush(batch, careful, clock)
-            batch, n = [], 0
-    yield from _flush(batch, careful, clock)
+    reading = _Reading(careful, clock)
+    for path, run_id, options in items:
+        log = PlainLog(path, run_id, options)
+        reading.add(log)
+        if reading.n_cells > _MOST_CELLS:
+            yield from reading.results()
+    yield from reading.results()
 
 
-def _flush(
-    batch: Sequence[tuple[Item, PlainFile | None]], careful: Careful, clock: Callable[[], datetime]
-) -> Iterator[ReadResult]:
-    """Results of a batch: what lies between two files that need care is read in columns."""
-    plain: list[tuple[Item, PlainFile]] = []
-    for item, file in batch:
-        if file is not None:
-            plain.append((item, file))
-            continue
-        yield from _together(plain, careful, clock)
-        plain = []
-        yield careful(*item)
-    yield from _together(plain, careful, clock)
+class _Reading:
+    """Logs that were begun, and the rows of them."""
+
+    def __init__(self, careful: Careful, clock: Clock) -> None:
+        self._careful, self._clock = careful, clock
+        self._schema = Schema()
+        self._configurations = Configurations()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._logs: list[PlainLog] = []
+        self._parts: list[tuple[int, Part]] = []
+        self._n_bytes = 0
+        self._rows: list[Rows] = []
+        self.n_cells = 0
+
+    def add(self, log: PlainLog) -> None:
+        """Read a log, as far as it is plain."""
+        number = len(self._logs)
+        self._logs.append(log)
+        if log.options.columns != ColumnMap():
+            log.odd = True
+            return
+        try:
+            for piece in pieces(log.path):
+                if self._parts and self._parts[-1][0] == number:
+                    self._decode()  # lines are counted block by block
+                self._parts.append((number, Part(log, piece)))
+                self._n_bytes += len(piece.data)
+                if self._n_bytes >= PIECE:
+                    self._decode()
+                if log.odd:
+                    return
+        except NotPlainError:
+            log.odd = True
+
+    def _decode(self) -> None:
+        parts = [(number, part) for number, part in self._parts if not part.log.odd]
+        self._parts, self._n_bytes = [], 0
+        if not parts:
+            return
+        block = Block([part for _, part in parts], self._schema)
+        numbers = [number for number, _ in parts]
+        rows = rows_of(block, [self._logs[n] for n in numbers], numbers)
+        self._schema = block.schema
+        self._rows += rows
+        for _, part in parts[:-1]:
+            part.log.close()
+        self.n_cells += sum(part.values.size for part in rows)
+
+    def results(self) -> Iterator[ReadResult]:
+        """What the logs held."""
+        self._decode()
+        logs = self._logs
+        for log in logs:
+            log.close()
+        for log in logs:
+            log.odd |= not log.is_whole()
+        rows = None
+        if self._rows:
+            rows = Rows.concat(self._rows, len(self._schema.metrics), len(self._schema.xs))
+        self._begin()
+        yield from self._together(logs, 0, rows)
+
+    def _together(
+        self, logs: Sequence[PlainLog], first: int, rows: Rows | None
+    ) -> Iterator[ReadResult]:
+        """Results of logs: what lies between two that need care becomes one table."""
+        plain: list[PlainLog] = []
+        for number, log in enumerate(logs, first):
+            if not log.odd:
+                plain.append(log)
+                continue
+            yield from self._plain(plain, number - len(plain), rows)
+            plain = []
+            yield self._careful(log.path, log.run_id, log.options)
+        yield from self._plain(plain, first + len(logs) - len(plain), rows)
+
+    def _plain(
+        self, logs: Sequence[PlainLog], first: int, rows: Rows | None
+    ) -> Iterator[ReadResult]:
+        if not logs or rows is None:
+            return
+        low, high = rows.log.searchsorted([first, first + len(logs)])
+        mine = rows.take(slice(low, high)).numbered_from(first)
+        found = columns_of(mine, logs, self._schema)
+        if isinstance(found, set):
+            for number in found:
+                logs[number].odd = True
+            yield from self._together(logs, first, rows)
+            return
+        hpms = self._configurations.table([log.configuration or b"" for log in logs])
+        if isinstance(hpms, set):
+            for number in hpms:
+                logs[number].odd = True
+            yield from self._together(logs, first, rows)
+            return
+        now = self._clock().isoformat()
+        records = tuple(_record(log, now) for log in logs)
+        table = RunTable(records, hpms, found)
+        for index in range(len(logs)):
+            yield ReadResult((RunData(table, index),))
 
 
-def _together(
-    batch: Sequence[tuple[Item, PlainFile]], careful: Careful, clock: Callable[[], datetime]
-) -> Iterator[ReadResult]:
-    if not batch:
-        return
-    results = _plain(batch, clock)
-    if not isinstance(results, _Odd):
-        yield from results
-        return
-    odd = results.places
-    marked = [(item, None if i in odd else file) for i, (item, file) in enumerate(batch)]
-    yield from _flush(marked, careful, clock)
-
-
-@attrs.frozen
-class _Odd:
-    """Places in a batch of files that need care."""
-
-    places: set[int]
-
-
-def _plain(
-    batch: Sequence[tuple[Item, PlainFile]], clock: Callable[[], datetime]
-) -> list[ReadResult] | _Odd:
-    files = [file for _, file in batch]
-    found = columns_of(files, files[0].schema)
-    facts = [_facts(file, found.others[i]) for i, file in enumerate(files)]
-    odd = found.odd | {i for i, fact in enumerate(facts) if fact is None}
-    if odd or found.curves is None:
-        return _Odd(odd)
-    known = [fact for fact in facts if fact is not None]
-    records = [
-        RunRecord(
-            run_id,
-            experiment=options.experiment,
-            source=str(path),
-            metadata=fact.metadata,
-            findings=file.lines.findings,
-            time_parsed=clock().isoformat(),
-        )
-        for ((path, run_id, options), file), fact in zip(batch, known, strict=True)
-    ]
-    hpms = HpmTable.from_mappings([fact.config for fact in known])
-    table = RunTable(tuple(records), hpms, found.curves)
-    return [ReadResult((RunData(table, i),)) for i in range(len(batch))]
-
-
-# ------------------------------------------------------------------ all that is no curve
-
-
-@attrs.frozen
-class _Facts:
-    """The configuration of a run and what its texts say."""
-
-    config: dict[str, Any]
-    metadata: dict[str, Any]
-
-
-def _facts(file: PlainFile, others: list[tuple[int, Any]]) -> _Facts | None:
-    """What the lines without metrics say; None where they say something odd."""
-    if file.lines.n_lines <= _SHORT or not others or len(file.objects) == len(others):
-        return None
-    (first, config), *rest = others
-    flat: dict[str, Any] = {}
-    if first != 0 or config.type != "dict_config" or not _flatten(config.value, "", flat, 0):
-        return None
-    texts: list[str] = []
-    end: dict[str, str | None] | None = None
-    end_place = 0
-    for place, line in rest:
-        value = line.value
-        if line.type == "str" and type(value) is str and _FAILED_SPLIT not in value:
-            if stripped := value.strip():
-                texts.append(stripped)
-        elif line.type == "end" and line.status is not None:
-            reason = None if line.reason is msgspec.UNSET else line.reason
-            end, end_place = {"status": line.status, "reason": reason}, place
-        else:
-            return None
-    tail = (line.value for line in file.objects[-TAIL:])
-    train_time, seconds = end_time([v.strip() for v in tail if isinstance(v, str)])
-    metadata: dict[str, Any] = {
-        "log_strs": texts,
-        "train_time": train_time,
-        "train_seconds": seconds,
-    }
-    # What is logged after an end takes it back.
-    if end is not None and not any(line.agg_stats is not None for line in file.objects[end_place:]):
-        metadata["end"] = end
-    return _Facts(flat, metadata)
-
-
-def _flatten(nested: Any, prefix: str, flat: dict[str, Any], depth: int) -> bool:
-    """Add a nested configuration under dotted keys; whether that is as plain as it should be."""
-    if not isinstance(nested, dict) or not nested or depth > _DEPTH:
-        return False
-    for name, value in nested.items():
-        key = prefix + name
-        if value and isinstance(value, dict):
-            if not _flatten(value, key + ".", flat, depth + 1):
-                return False
-        elif key in flat or (isinstance(value, list) and not _is_simple(value)):
-            return False
-        else:
-            flat[key] = value
-    return True
-
-
-def _is_simple(items: list[Any]) -> bool:
-    return not any(isinstance(item, list | dict) for item in items)
+def _record(log: PlainLog, now: str) -> RunRecord:
+    return RunRecord(
+        log.run_id,
+        experiment=log.options.experiment,
+        source=str(log.path),
+        metadata=log.metadata(),
+        findings=log.findings,
+        time_parsed=now,
+    )

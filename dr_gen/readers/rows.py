@@ -29,6 +29,10 @@ _INT64: Final = 2**63
 _MANY: Final = 3
 
 
+_Cells = dict[int, float | int] | tuple[Rows, NDArray[Any]]
+"""X by row: of rows that came one by one, or all together."""
+
+
 @attrs.frozen(eq=False)
 class _Axis:
     """One x-axis over all rows of a log; NaN or 0 where `known` is false."""
@@ -37,7 +41,13 @@ class _Axis:
     known: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, cells: dict[int, float | int], n_rows: int) -> _Axis:
+    def of(cls, cells: _Cells, n_rows: int) -> _Axis:
+        if isinstance(cells, tuple):
+            rows, xs = cells
+            values = np.zeros(n_rows, np.int64) if xs.dtype == np.int64 else np.full(n_rows, np.nan)
+            known = np.zeros(n_rows, np.bool_)
+            values[rows], known[rows] = xs, True
+            return cls(values, known)
         exact = all(type(v) is int and -_INT64 <= v < _INT64 for v in cells.values())
         values = np.zeros(n_rows, np.int64) if exact else np.full(n_rows, np.nan)
         known = np.zeros(n_rows, np.bool_)
@@ -63,8 +73,8 @@ class _Axis:
 class _Series:
     """One metric: row numbers and values, and what the source called it."""
 
-    rows: list[int] = attrs.field(factory=list)
-    values: list[float] = attrs.field(factory=list)
+    rows: list[int] | Rows = attrs.field(factory=list)
+    values: list[float] | NDArray[Any] = attrs.field(factory=list)
     original: str | None = None
 
 
@@ -108,8 +118,9 @@ class CurveRows:
         self._counted, self._always = counted, always
         self._lines: list[int] = []
         self._splits: dict[str, set[int]] = {}
+        self._many: dict[str, list[Rows]] = {}
         self._series: dict[tuple[str, str], _Series] = {}
-        self._xs: dict[str, dict[str | None, dict[int, float | int]]] = {}
+        self._xs: dict[str, dict[str | None, _Cells]] = {}
         self._axes: dict[tuple[str, str], _Axis] = {}
         self._notes: dict[tuple[str, str], set[int]] = {}
 
@@ -120,6 +131,10 @@ class CurveRows:
         """A new row, logged in `line` of the file; gives its number."""
         self._lines.append(line)
         return len(self._lines) - 1
+
+    def add_rows(self, lines: Iterable[int]) -> None:
+        """New rows, logged in `lines` of the file."""
+        self._lines.extend(lines)
 
     def in_split(self, row: int, split: str) -> None:
         """Count `row` among those of `split`, even if it brings no value."""
@@ -133,12 +148,34 @@ class CurveRows:
         series = self._series.get((split, metric))
         if series is None:
             series = self._series[split, metric] = _Series(original=original)
+        if isinstance(series.rows, np.ndarray) or isinstance(series.values, np.ndarray):
+            series.rows, series.values = list(series.rows), list(series.values)
         series.rows.append(row)
         series.values.append(value)
 
+    def add_many(
+        self, rows: Rows, split: str, metric: str, values: NDArray[Any], original: str
+    ) -> None:
+        """All values of a metric, which no other has been added to; rows ascending."""
+        self._splits.setdefault(split, set())
+        self._many.setdefault(split, []).append(rows)
+        self._series[split, metric] = _Series(rows, values, original)
+
+    def has(self, split: str, metric: str) -> bool:
+        """Whether a metric has values already."""
+        return (split, metric) in self._series
+
+    def add_xs(self, rows: Rows, name: str, values: NDArray[Any], split: str | None = None) -> None:
+        """Where all rows that have it are on the axis `name`, for one split or all."""
+        self._xs.setdefault(name, {})[split] = (rows, values)
+
     def add_x(self, row: int, name: str, value: float, split: str | None = None) -> None:
         """Where a row is on the axis `name`, for one split or all."""
-        self._xs.setdefault(name, {}).setdefault(split, {})[row] = value
+        cells = self._xs.setdefault(name, {}).setdefault(split, {})
+        if isinstance(cells, tuple):
+            rows, xs = cells
+            cells = self._xs[name][split] = dict(zip(rows.tolist(), xs.tolist(), strict=True))
+        cells[row] = value
 
     # ------------------------------------------------------------------ build
 
@@ -147,7 +184,8 @@ class CurveRows:
         builder = CurveBuilder()
         taken: set[str] = set()
         for split, members_of_split in self._splits.items():
-            rows = np.array(sorted(members_of_split), np.intp)
+            one_by_one = np.array(sorted(members_of_split), np.intp)
+            rows = _union([one_by_one, *self._many.get(split, [])])
             blocks: dict[bytes, list[tuple[str, _Series]]] = {}
             for (owner, metric), series in self._series.items():
                 if owner == split:
@@ -190,6 +228,8 @@ class CurveRows:
         """Counted x of a block whose counters do not tell its rows apart, else None."""
         if not counters:
             return position
+        if any(_tells_apart(xs) for xs in counters):
+            return None
         placed = ~np.all([_missing(xs) for xs in counters], axis=0)
         codes = [_codes(xs[placed]) for xs in counters]
         together = _together(codes)
@@ -285,6 +325,19 @@ _NOTES: Final = {
 
 def _missing(xs: NDArray[Any]) -> NDArray[np.bool_]:
     return np.isnan(xs) if xs.dtype.kind == "f" else np.zeros(len(xs), np.bool_)
+
+
+def _tells_apart(xs: NDArray[Any]) -> bool:
+    """Whether x is everywhere, and strictly increases."""
+    return not _missing(xs).any() and bool((xs[1:] > xs[:-1]).all())
+
+
+def _union(parts: Sequence[Rows]) -> Rows:
+    """The rows of all parts, each ascending, once."""
+    held = [part for part in parts if len(part)]
+    if held and all(part is held[0] or np.array_equal(part, held[0]) for part in held):
+        return held[0]
+    return np.unique(np.concatenate([np.empty(0, np.intp), *held]))
 
 
 def _codes(xs: NDArray[Any]) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 __all__ = ["OBJECT", "Beginnings", "record_starts"]
@@ -29,24 +29,28 @@ class Beginnings:
             self._possible.add(key)
             self._waiting.append(key)
 
-    def add_many(self, lines: bytes, names: Iterable[str]) -> None:
-        """Lines of an object each, without space around it, whose keys are among `names`."""
+    def add_many(self, lines: bytes, beginnings: frozenset[bytes]) -> None:
+        """Lines of an object each, without space around it, that may begin like these."""
         if b"\\" in lines:  # a key may be written with escapes
             for line in lines.split(b"\n"):
                 self.add(line)
         else:
             self._waiting.append(lines)
-            self._possible.update(b'{"%b"' % name.encode() for name in names)
+            self._possible |= beginnings
 
     def __contains__(self, key: object) -> bool:
         if key not in self._possible:
             return False
+        self.settle()
+        return key in self._known
+
+    def settle(self) -> None:
+        """Look at the lines that wait for it."""
         for lines in self._waiting:
             for line in lines.split(b"\n"):
                 if len(self._known) < _ENOUGH:
                     self._known.add(_first_key(line))
         self._waiting.clear()
-        return key in self._known
 
 
 def record_starts(line: bytes, beginnings: Container[bytes], after: int = 0) -> Iterator[int]:

@@ -17,6 +17,7 @@ from hypothesis import given
 
 from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.group import RunGroup
+from dr_gen.readers import native_bulk, plain_files
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
 from dr_gen.readers.native import NativeReader
 
@@ -197,6 +198,19 @@ def test_plain_logs_share_their_columns() -> None:
     assert len(tables) == 1
     assert [f.code for f in together[1].runs[0].findings] == ["bad-json"]
     assert together == alone
+
+
+@pytest.mark.parametrize("piece", [300, 1000, 5000])
+@pytest.mark.parametrize("odd", [b"", b"garbage", b'{"type": "str", "value": "' + b"x" * 2000])
+def test_logs_larger_than_a_block(odd: bytes, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that is read in pieces is the log that it is as a whole, to the line of a finding."""
+    monkeypatch.setattr(plain_files, "PIECE", piece)
+    monkeypatch.setattr(native_bulk, "PIECE", piece)
+    row = b'{"data_name": "val", "agg_stats": {"loss": 1}, "epoch": %d}\n'
+    contents = [plain(20), plain(20, odd), plain(9, odd, b"\n" + row % 90, odd), plain(2)]
+    together, alone = both(contents)
+    assert together == alone
+    assert columns(together) == columns(alone)
 
 
 def test_columns_named_by_the_user(tmp_path: Path) -> None:

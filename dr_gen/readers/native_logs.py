@@ -1,0 +1,136 @@
+"""What the lines of plain native logs say beside metrics: configuration, texts, end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from dr_gen.model.finding import Finding
+from dr_gen.readers.cells import duration
+from dr_gen.readers.contract import ReadOptions
+from dr_gen.readers.lines import JsonLines
+from dr_gen.readers.plain_lines import with_nan
+
+__all__ = ["TAIL", "PlainLog", "end_time"]
+
+TAIL: Final = 10
+"""How many lines at the end may hold the training time."""
+
+_TRAIN_TIME: Final = "Training time "
+_FAILED_SPLIT: Final = "Aggregation failed for"
+_SHORT: Final = 2
+
+
+def end_time(texts: Sequence[str]) -> tuple[str | None, float | None]:
+    """The training time among the last texts, as written and in seconds."""
+    times = [text for text in texts if text.startswith(_TRAIN_TIME)]
+    if not times:
+        return None, None
+    written = times[-1].removeprefix(_TRAIN_TIME).strip()
+    return written, duration(written)
+
+
+@attrs.define(eq=False)
+class PlainLog:
+    """One log, while its lines are read.
+
+    Attributes
+    ----------
+    path : Path
+    run_id : str
+    options : ReadOptions
+    odd : bool
+        Whether it has to be read again, with care.
+    lines : JsonLines or None
+        The careful reader of single lines, where one was needed.
+    n_lines, n_told : int
+        Lines of the blocks so far (of a closed log without the blank ones), and how many of them
+        the careful reader knows.
+    n_objects : int
+        Objects in them.
+    last_metrics : int
+        Place of the last metric line among the objects, -1: there is none.
+    configuration : bytes or None
+        The first line, if it holds one.
+    axes : list of int
+        Those of the first metric line.
+    findings : tuple of Finding
+        What was wrong with its lines; known when it is closed.
+    """
+
+    path: Path
+    run_id: str
+    options: ReadOptions
+    odd: bool = False
+    lines: JsonLines | None = None
+    n_lines: int = 0
+    n_told: int = 0
+    n_objects: int = 0
+    last_metrics: int = -1
+    configuration: bytes | None = None
+    axes: list[int] = attrs.field(factory=list)
+    findings: tuple[Finding, ...] = ()
+    _texts: list[str] = attrs.field(factory=list)
+    _times: list[tuple[int, str]] = attrs.field(factory=list)
+    _end: dict[str, str | None] | None = None
+    _end_place: int = -1
+
+    def careful(self) -> JsonLines:
+        """The careful reader of its lines."""
+        if self.lines is None:
+            self.lines = JsonLines(self.path, self.run_id)
+        return self.lines
+
+    def keeps(self, line: int, record: dict[str, Any]) -> bool:
+        """Whether an object is of no use to the block; all are used."""
+        return False
+
+    def close(self) -> None:
+        """Let go of what is needed while its lines are read only."""
+        if self.lines is not None:
+            self.findings = tuple(self.lines.findings)
+            self.n_lines = self.lines.n_lines
+            self.lines = None
+
+    def take(self, place: int, line: Any) -> None:
+        """Take a line without metrics; `place` is its number among the objects."""
+        if line.type == "str" and line.value is not None:
+            text = with_nan(line.value)
+            self.odd |= _FAILED_SPLIT in text
+            if stripped := text.strip():
+                self._texts.append(stripped)
+                if stripped.startswith(_TRAIN_TIME):
+                    self._times.append((place, stripped))
+        elif line.type == "end" and line.status is not None:
+            reason = None if line.reason is msgspec.UNSET else line.reason
+            self._end = {
+                "status": with_nan(line.status),
+                "reason": None if reason is None else with_nan(reason),
+            }
+            self._end_place = place
+        else:
+            self.odd = True
+
+    def is_whole(self) -> bool:
+        """Whether it has what every log should have; asked when it is closed."""
+        whole = self.n_lines > _SHORT and self.configuration is not None and self.last_metrics >= 0
+        return whole and not self.odd
+
+    def metadata(self) -> dict[str, Any]:
+        """As `NativeReader` gives it."""
+        last = [text for place, text in self._times if place >= self.n_objects - TAIL]
+        train_time, seconds = end_time(last)
+        metadata: dict[str, Any] = {
+            "log_strs": self._texts,
+            "train_time": train_time,
+            "train_seconds": seconds,
+            "format": "native",
+        }
+        # What is logged after an end takes it back.
+        if self._end is not None and self.last_metrics < self._end_place:
+            metadata["end"] = self._end
+        return metadata

@@ -1,0 +1,103 @@
+"""Files as pieces of whole lines, for readers that look at many lines in one step."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+__all__ = ["PIECE", "NotPlainError", "Piece", "pieces"]
+
+PIECE: Final = 1 << 18
+"""Bytes of a file that are read at a time, and of small files that are looked at together."""
+
+_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+_QUOTE_CODE: Final = re.compile(rb"\\u0022")
+_LONGEST: Final = 16 * PIECE
+# Opening a pipe would wait for its writer.
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Piece(NamedTuple):
+    """Whole lines of a file.
+
+    Attributes
+    ----------
+    data : bytes
+        With a line end behind every line.
+    ended : bool
+        Whether the last line end was there.
+    last : bool
+        Whether nothing follows.
+    """
+
+    data: bytes
+    ended: bool
+    last: bool
+
+
+class NotPlainError(Exception):
+    """A file that has to be read line by line, with care."""
+
+
+def pieces(path: Path) -> Iterator[Piece]:
+    """The lines of a file, about `PIECE` bytes at a time.
+
+    A file that grows meanwhile is read as far as it
+    was when its end was reached.
+
+    Raises
+    ------
+    NotPlainError
+        If it is no regular file of UTF-8 lines, is empty or packed, has a line of many megabytes,
+        or holds a quotation mark that nobody could count.
+    """
+    if os.fspath(path).casefold().endswith(".gz"):
+        raise NotPlainError
+    try:
+        file = os.open(path, _FLAGS)
+    except OSError:
+        raise NotPlainError from None
+    try:
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode) or not about.st_size:
+            raise NotPlainError
+        yield from _pieces(file, min(about.st_size + 1, PIECE))
+    except OSError:
+        raise NotPlainError from None
+    finally:
+        os.close(file)
+
+
+def _pieces(file: int, size: int) -> Iterator[Piece]:
+    rest, first = b"", True
+    while True:
+        data = os.read(file, size)
+        last = len(data) < size  # of a regular file less comes at its end alone
+        data = rest + data
+        if first and (not data or data.startswith(_MARKS)):
+            raise NotPlainError
+        cut = len(data) if last else data.rfind(b"\n") + 1
+        if cut:
+            piece, rest = (data, b"") if last else (data[:cut], data[cut:])
+            yield _unified(piece, last)
+            first = False
+        else:
+            rest = data
+        if last:
+            return
+        if len(rest) > _LONGEST:
+            raise NotPlainError
+
+
+def _unified(piece: bytes, last: bool) -> Piece:
+    if b"\\" in piece and _QUOTE_CODE.search(piece):
+        raise NotPlainError
+    if b"\r" in piece:
+        piece = piece.replace(b"\r\n", b"\n")
+    ended = piece.endswith(b"\n")
+    return Piece(piece if ended else piece + b"\n", ended, last)

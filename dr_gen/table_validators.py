@@ -1,0 +1,234 @@
+"""Validators that look at all runs of a table in a few array steps.
+
+Each is a `Validator` like any other; `validate_all` asks it once for a whole table.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dr_gen.errors import UsageError
+from dr_gen.model.axis import pick_axes
+from dr_gen.model.curve import MetricCurve, MetricCurves
+from dr_gen.model.curve_table import POOL_INT, CurveTable, ranges
+from dr_gen.model.direction import direction_of
+from dr_gen.model.finding import Finding, Severity
+from dr_gen.model.group import RunGroup
+from dr_gen.model.run import RunData
+from dr_gen.model.run_table import RunTable
+from dr_gen.screens import epochs_of
+from dr_gen.verdicts import EPOCH_KEYS, configured_epochs, end_of, epochs_reached
+
+__all__ = [
+    "Found",
+    "Validator",
+    "blown",
+    "expected_epochs",
+    "finding_about",
+    "found_by",
+    "gaps",
+    "non_finite_values",
+    "on_tables",
+]
+
+Validator = Callable[[RunData], Iterable[Finding]]
+"""Looks at one run and gives what it finds."""
+
+Found = Iterator[tuple[int, Finding]]
+"""Numbers of runs in their table, and what is wrong with them."""
+
+_MOST = 0.5
+
+
+def on_tables(find: Callable[[RunTable], Found]) -> Validator:
+    """A validator that finds what `find` finds in the table of one run, or of many."""
+
+    @functools.wraps(find)
+    def validator(run: RunData) -> Iterator[Finding]:
+        return (finding for _, finding in find(RunGroup.from_runs([run]).table))
+
+    validator.__dict__["find"] = find
+    return validator
+
+
+def found_by(validator: Validator, table: RunTable) -> Found | None:
+    """What a validator finds in a table; None if it looks at runs one by one."""
+    find: Callable[[RunTable], Found] | None = getattr(validator, "find", None)
+    return None if find is None else find(table)
+
+
+def finding_about(
+    run: RunData, code: str, message: str, severity: Severity, *, hint: str = ""
+) -> Finding:
+    """A finding about a run as a whole."""
+    return Finding(code, message, severity, run.source or None, None, run.id, hint)
+
+
+# ------------------------------------------------------------------ epochs
+
+
+def expected_epochs(epochs: int | None = None, keys: Sequence[str] = EPOCH_KEYS) -> Validator:
+    """A validator of how many epochs were trained: ``short-run`` and ``long-run``.
+
+    The split with the most epochs counts; a run that says itself that it completed may be
+    shorter (it stopped early), which is then a warning and no error.
+
+    Parameters
+    ----------
+    epochs : int, optional
+        How many are expected; by default what the configuration says under one of `keys`.
+
+    Raises
+    ------
+    UsageError
+        If `epochs` is not at least 1.
+    """
+    if epochs is not None and epochs < 1:
+        raise UsageError(f"expected epochs must be at least 1, not {epochs!r}")
+
+    @on_tables
+    def check(table: RunTable) -> Found:
+        known = epochs_of(table, keys, epochs)
+        for index in np.flatnonzero(known.differ).tolist():
+            run = RunData(table, index)
+            wanted, reached = known.of(index) or (
+                configured_epochs(table, index, keys) if epochs is None else epochs,
+                epochs_reached(run),
+            )
+            if wanted is None or reached is None or reached == wanted:
+                continue
+            if reached < wanted:
+                stopped = end_of(run.metadata)[0] == "completed"
+                severity = Severity.WARNING if stopped else Severity.ERROR
+                message = f"{reached:g} of {wanted} epochs were logged"
+                hint = "resume it, or leave it out"
+                yield index, finding_about(run, "short-run", message, severity, hint=hint)
+            else:
+                message = f"{reached:g} epochs were logged where {wanted} were expected"
+                hint = "two trainings in one log, or the configuration was changed"
+                yield index, finding_about(run, "long-run", message, Severity.WARNING, hint=hint)
+
+    return check
+
+
+# ------------------------------------------------------------------ gaps
+
+
+@on_tables
+def gaps(table: RunTable) -> Found:
+    """Points missing inside a split that is otherwise logged at regular x: ``gap``."""
+    curves = table.curves
+    blocks, first = np.unique(curves.block, return_index=True)
+    axes = pick_axes(curves, blocks)
+    whole, clean = curves.axis_pool[axes] == POOL_INT, curves.axis_clean[axes]
+    found: list[tuple[int, int, str]] = []
+    regular = np.flatnonzero(whole & clean & (curves.block_size[blocks] > 2))
+    for place, steps in _uneven(curves, axes[regular], curves.block_size[blocks[regular]]):
+        at = int(regular[place])
+        xs = curves.axis_values(int(axes[at]))
+        if text := _gap(curves, int(first[at]), int(axes[at]), xs, steps):
+            found.append((int(curves.run[first[at]]), int(blocks[at]), text))
+    for at in np.flatnonzero(whole & ~clean).tolist():
+        xs = MetricCurve(curves, int(first[at]), int(axes[at])).xs
+        if len(xs) > 2 and (text := _gap(curves, int(first[at]), int(axes[at]), xs, np.diff(xs))):
+            found.append((int(curves.run[first[at]]), int(blocks[at]), text))
+    hint = "lines were lost or never written"
+    for index, _, message in sorted(found):
+        run = RunData(table, index)
+        yield index, finding_about(run, "gap", message, Severity.WARNING, hint=hint)
+
+
+def _uneven(
+    curves: CurveTable, axes: NDArray[np.intp], sizes: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Those of `axes` whose x is not at equal distances, and the distances."""
+    if len(axes) == 0:
+        return
+    x, starts = curves.pools[POOL_INT], curves.axis_start[axes]
+    index = ranges(starts, sizes - 1)
+    steps = x[index + 1] - x[index]
+    ends = np.cumsum(sizes - 1)
+    firsts = ends - (sizes - 1)
+    differs = np.logical_or.reduceat(steps != np.repeat(steps[firsts], sizes - 1), firsts)
+    for place in np.flatnonzero(differs).tolist():
+        yield place, steps[firsts[place] : ends[place]]
+
+
+def _gap(
+    curves: CurveTable, curve: int, axis: int, xs: NDArray[np.int64], steps: NDArray[np.int64]
+) -> str | None:
+    """What is missing where the steps are not the usual one."""
+    ordered = np.sort(steps)
+    n = len(ordered)
+    # As the median of all, which takes ten times as long for a few numbers.
+    usual = (int(ordered[(n - 1) // 2]) + int(ordered[n // 2])) // 2
+    if usual < 1:
+        return None
+    holes = np.flatnonzero((steps > usual) & (steps % usual == 0))
+    if len(holes) == 0 or 2 * np.count_nonzero(steps == usual) < n:
+        return None
+    missing = int((steps[holes] // usual - 1).sum())
+    low, high = xs[holes[0]], xs[holes[0] + 1]
+    split, x_name = curves.splits[curves.split[curve]], curves.x_names[curves.axis_x[axis]]
+    plural = "" if missing == 1 else "s"
+    return f"{split}: {missing} point{plural} missing, first between {x_name} {low} and {high}"
+
+
+# ------------------------------------------------------------------ values that are not finite
+
+
+def unfinished_curves(table: RunTable) -> list[tuple[int, MetricCurve]]:
+    """Numbers of runs, and their curves with values that are NaN or infinite.
+
+    By run, by split and metric as the run names them.
+    """
+    curves = table.curves
+    bad = np.flatnonzero(~np.isfinite(curves.values))
+    if len(bad) == 0:
+        return []
+    found = np.unique(np.searchsorted(curves.start, bad, side="right") - 1)
+    # A run names its splits in the order of their first block.
+    key = curves.run.astype(np.int64) * len(curves.splits) + curves.split
+    order = np.lexsort((curves.block, key))
+    _, begin, member = np.unique(key[order], return_index=True, return_inverse=True)
+    first = np.empty(len(key), np.int64)
+    first[order] = curves.block[order][begin][member]
+    found = found[np.lexsort((found, first[found], curves.run[found]))]
+    runs = curves.run[found].tolist()
+    views = [MetricCurves(curves, curve).default for curve in found.tolist()]
+    return list(zip(runs, views, strict=True))
+
+
+@on_tables
+def non_finite_values(table: RunTable) -> Found:
+    """NaN or infinite values, one finding a metric: ``non-finite``."""
+    for index, curve in unfinished_curves(table):
+        xs, bad = curve.xs, np.flatnonzero(~np.isfinite(curve.values))
+        if len(bad) == 0:
+            continue
+        to_the_end = len(bad) == len(xs) - bad[0]
+        x = f"{curve.x_name} {xs[bad[0]]}"
+        where = f"from {x} on" if to_the_end else f"first at {x}"
+        message = (
+            f"{curve.split}/{curve.metric}: {len(bad)} of {len(xs)} values not finite, {where}"
+        )
+        run = RunData(table, index)
+        yield index, finding_about(run, "non-finite", message, Severity.WARNING)
+
+
+def blown(table: RunTable) -> dict[int, list[str]]:
+    """Why runs count as diverged: a loss that ends in NaN or infinity."""
+    found: dict[int, list[str]] = {}
+    for index, curve in unfinished_curves(table):
+        values = curve.values
+        if len(values) and not np.isfinite(values[-1]) and direction_of(curve.metric) == "min":
+            finite = np.flatnonzero(np.isfinite(values))
+            first = 0 if len(finite) == 0 else int(finite[-1]) + 1
+            where = f"from {curve.x_name} {curve.xs[first]} on"
+            text = f"{curve.split}/{curve.metric} is {values[-1]:g} {where}"
+            found.setdefault(index, []).append(text)
+    return found
