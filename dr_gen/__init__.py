@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dr_gen.analysis.comparison import compare as compare
+    from dr_gen.analysis.design.check import check_design as check_design
     from dr_gen.analysis.seeds import summarize as summarize
     from dr_gen.config import AnalysisConfig as AnalysisConfig
     from dr_gen.errors import DrGenError as DrGenError
@@ -52,6 +53,7 @@ _HOMES = {
     "Severity": "model.finding",
     "SplitMetrics": "model.run",
     "Status": "model.run_table",
+    "check_design": "analysis.design.check",
     "compare": "analysis.comparison",
     "ingest": "ingestion",
     "load": "ingestion",
