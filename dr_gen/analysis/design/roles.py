@@ -32,6 +32,7 @@ _TEXTS: Final = {
 _LOOKED_AT: Final = 64
 _FEW: Final = 4
 _MANY: Final = 16
+_LARGE: Final = 1000
 
 
 @attrs.frozen
@@ -149,7 +150,8 @@ def _is_label(column: Column) -> bool:
         return True
     if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
         return False
-    return max(values) - min(values) + 1 == len(values) or min(values) > 1000
+    low, high = int(min(values)), int(max(values))
+    return high - low + 1 == len(values) or low > _LARGE
 
 
 def _numbered(columns: Columns, factors: Sequence[str], labels: Labels) -> list[DesignIssue]:
