@@ -154,15 +154,15 @@ class HpmGroup:
             If no run has such a key.
         """
         keys = [self.real_key(key) for key in keys]
-        grouped: dict[tuple[int, ...], list[int]] = {}
-        for position, code in enumerate(self.table.group_codes(keys, self.indices)):
-            grouped.setdefault(code, []).append(position)
-        out = []
-        for positions in grouped.values():
-            first = self.indices[positions[:1]]
-            hpm = Hpm({key: self.table.column(key, first)[0] for key in keys})
-            out.append((hpm, np.array(positions, np.intp)))
-        return sorted(out, key=lambda item: [value_order(v) for v in item[0].values()])
+        codes, first = self.table.combinations(keys, self.indices)
+        if not len(first):
+            return []
+        ends = np.cumsum(np.bincount(codes, minlength=len(first)))
+        positions = np.split(np.argsort(codes, kind="stable"), ends[:-1])
+        columns = [self.table.column(key, self.indices[first]) for key in keys]
+        rows = list(zip(*columns, strict=True)) if keys else [()]
+        order = sorted(range(len(rows)), key=lambda i: [value_order(v) for v in rows[i]])
+        return [(Hpm(dict(zip(keys, rows[i], strict=True))), positions[i]) for i in order]
 
     @functools.cached_property
     def configurations(self) -> tuple[Configuration, ...]:

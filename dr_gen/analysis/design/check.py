@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 
-from dr_gen.analysis.design.columns import Codes, Column, Columns
+from dr_gen.analysis.design.columns import Column, Columns
 from dr_gen.analysis.design.drift import drift_issues, logged_environment
 from dr_gen.analysis.design.grid import Grid, grid_issues, grids
 from dr_gen.analysis.design.hidden import hidden_issues
@@ -18,6 +18,7 @@ from dr_gen.analysis.design.roles import Roles, roles
 from dr_gen.analysis.design.spelling import mixed_numbers, one_spelling
 from dr_gen.analysis.design.sweep import Sweep
 from dr_gen.analysis.samples import group_keys
+from dr_gen.model.codes import Codes
 from dr_gen.model.finding import Severity
 from dr_gen.model.group import RunGroup
 

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.analysis.design.columns import Codes, joint
+from dr_gen.model.codes import Codes, joint
 
 __all__ = ["Dependence", "Levels", "conditions", "dependence"]
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from dr_gen.analysis.design.columns import Column, counts_within
+from dr_gen.analysis.design.columns import Column
 from dr_gen.analysis.design.environment import Environment, environment_kind, is_dirty_key
 from dr_gen.analysis.design.issue import DesignIssue, listed
 from dr_gen.analysis.design.sweep import Sweep
+from dr_gen.model.codes import counts_within
 from dr_gen.model.finding import Severity
 from dr_gen.model.hpm import MISSING, canonical
 

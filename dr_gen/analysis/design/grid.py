@@ -10,10 +10,10 @@ from typing import Any, Final, Literal
 import attrs
 import numpy as np
 
-from dr_gen.analysis.design.columns import Codes, dense, joint
 from dr_gen.analysis.design.dependence import Dependence, Levels, conditions, dependence
 from dr_gen.analysis.design.issue import DesignIssue
 from dr_gen.analysis.design.sweep import Sweep
+from dr_gen.model.codes import Codes, dense, joint
 from dr_gen.model.finding import Severity
 from dr_gen.model.hpm import MISSING, Hpm
 from dr_gen.model.hpm_table import value_order

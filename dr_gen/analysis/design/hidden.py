@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from dr_gen.analysis.design.columns import Codes, Column, counts_within, joint
+from dr_gen.analysis.design.columns import Column
 from dr_gen.analysis.design.environment import environment_kind
 from dr_gen.analysis.design.issue import DesignIssue, listed
 from dr_gen.analysis.design.sweep import Sweep
+from dr_gen.model.codes import Codes, counts_within, joint
 from dr_gen.model.finding import Severity
 from dr_gen.model.noise import NOISE_KEYS, is_noise, matches_key, seed_key
 

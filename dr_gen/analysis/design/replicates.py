@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from dr_gen.analysis.design.columns import Codes, counts_within, dense, joint
 from dr_gen.analysis.design.issue import DesignIssue, listed
 from dr_gen.analysis.design.sweep import Sweep
+from dr_gen.model.codes import Codes, counts_within, dense, joint
 from dr_gen.model.finding import Severity
 from dr_gen.model.run_table import Status
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from dr_gen.analysis.design.columns import Codes, Column, Columns
+from dr_gen.analysis.design.columns import Column, Columns
 from dr_gen.analysis.design.issue import DesignIssue, listed
+from dr_gen.model.codes import Codes
 from dr_gen.model.finding import Severity
 from dr_gen.model.hpm import MISSING, canonical
 from dr_gen.model.hpm_group import HpmGroup

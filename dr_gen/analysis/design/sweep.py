@@ -10,7 +10,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.analysis.design.columns import Codes, Columns
+from dr_gen.analysis.design.columns import Columns
+from dr_gen.model.codes import Codes
 from dr_gen.model.hpm import MISSING
 from dr_gen.model.hpm_group import HpmGroup
 
