@@ -44,7 +44,7 @@ def design(path: str, by: Sequence[str] | None, opening: Opening, as_json: bool)
 
 
 def _print(group: RunGroup, found: DesignCheck) -> None:
-    note(_headline(group, found))
+    _paragraph(_headline(group, found), "")
     for grid in found.grids:
         _print_grid(group, grid)
     for severity, heading in _HEADINGS.items():
@@ -94,6 +94,10 @@ def _print_grid(group: RunGroup, grid: Grid) -> None:
         rows.append([name, len(texts), shown])
     where = f" where {group.hpm_group.describe(grid.where)}" if len(grid.where) else ""
     print_table(["swept", "values", ""], rows, right=(1,), title=f"{_shape(grid)}{where}")
+    if len(rows) == 2 and not where and max(len(f.values) for f in grid.factors) <= _MOST_VALUES:
+        header, cells = group.hpm_group.cross_table(*grid.keys)
+        across = range(1, len(header))
+        print_table(header, cells, right=across, title="Runs of each cell")
 
 
 def _shape(grid: Grid) -> str:

@@ -52,6 +52,9 @@ def test_design_as_text(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
     assert code == 0
     assert "6 runs, 3 configurations of lr, name; 2 seeds each" in out
     assert "A grid with gaps: 3 of 4 combinations" in out
+    assert [line.split() for line in out.splitlines() if line.strip().startswith("0.0")] == [
+        ["0.01", "0", "2"]
+    ]
     assert "- missing-cells: 1 of 4 cells of lr × name have no run: lr=0.01 name=adam." in out
     assert "→ run them" in out
     assert out.endswith("\n1 warning\n")

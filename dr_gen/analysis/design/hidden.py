@@ -13,7 +13,7 @@ from dr_gen.analysis.design.issue import DesignIssue, listed
 from dr_gen.analysis.design.sweep import Sweep
 from dr_gen.model.codes import Codes, counts_within, joint
 from dr_gen.model.finding import Severity
-from dr_gen.model.noise import NOISE_KEYS, is_noise, matches_key, seed_key
+from dr_gen.model.noise import noise_pattern, seed_key
 
 __all__ = ["hidden_issues"]
 
@@ -70,13 +70,14 @@ def _fractions(column: Column) -> bool:
 
 
 def _issue(sweep: Sweep, column: Column) -> DesignIssue:
-    pattern = next((p for p in sweep.hpms.noise if matches_key(column.key, p)), "")
+    pattern = noise_pattern(column.key, sweep.hpms.noise)
     texts = [sweep.text(column.key, value) for value in column.values]
     what = (
         f"{column.key} counts as noise (pattern {pattern!r}), but sets runs of one configuration "
         f"apart like a hyperparameter: {listed(texts, _MOST_SHOWN)}; means are over all of them"
     )
-    hint = f"count it as swept: `important: [{pattern}]` in the settings"
-    if not is_noise(column.key, NOISE_KEYS):
-        hint = f"take {pattern!r} out of the noise"
+    hint = (
+        f"count it as swept: `important: [{column.key}]` in the settings, or '!{column.key}' in "
+        "noise="
+    )
     return DesignIssue("hidden-by-noise", Severity.ERROR, what, (column.key,), hint=hint)
