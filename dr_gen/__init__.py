@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dr_gen.model.run import RunData as RunData
     from dr_gen.model.run import SplitMetrics as SplitMetrics
     from dr_gen.model.run_table import Status as Status
+    from dr_gen.readers.run_dirs import iter_run_dirs as iter_run_dirs
     from dr_gen.readers.runlogger import RunLogger as RunLogger
     from dr_gen.report.report import write_report as write_report
 
@@ -56,6 +57,7 @@ _HOMES = {
     "check_design": "analysis.design.check",
     "compare": "analysis.comparison",
     "ingest": "ingestion",
+    "iter_run_dirs": "readers.run_dirs",
     "load": "ingestion",
     "open_store": "ingestion",
     "summarize": "analysis.seeds",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ __all__ = ["ingest", "load", "open_store"]
 
 
 def load(
-    path: PathLike | Sequence[PathLike],
+    path: PathLike | Iterable[PathLike],
     *,
     format: str | None = None,
     columns: ColumnMap | None = None,
@@ -38,7 +39,7 @@ def load(
 
     Parameters
     ----------
-    path : path or sequence of paths
+    path : path or iterable of paths
     format : str, optional
         Name of the format; by default each file is recognised by its content.
     columns : ColumnMap, optional
@@ -75,6 +76,7 @@ def load(
         "columns": columns,
         "expected_epochs": expected_epochs,
     }
+    path = _listed(path)
     roots = roots_of(path)
     any_store = any(map(catalogues.exists, roots))
     if len(roots) == 1 and any_store:
@@ -87,6 +89,11 @@ def load(
     checks = None if validators is None else tuple(validators)
     rules = Rules(format, columns or ColumnMap(), expected_epochs, checks)
     return _read(decided, rules, progress, settings)
+
+
+def _listed(paths: PathLike | Iterable[PathLike]) -> PathLike | Sequence[PathLike]:
+    """The paths given; those of a generator in a list, since it can be asked only once."""
+    return paths if isinstance(paths, str | os.PathLike | Sequence) else list(paths)
 
 
 def _read(
@@ -127,7 +134,7 @@ def open_store(path: PathLike, **settings: Any) -> RunGroup:
 
 
 def ingest(
-    source: PathLike | Sequence[PathLike],
+    source: PathLike | Iterable[PathLike],
     store: PathLike,
     *,
     compress: bool = False,
@@ -142,7 +149,7 @@ def ingest(
 
     Parameters
     ----------
-    source : path or sequence of paths
+    source : path or iterable of paths
     store : path
         A folder of its own; made if it is not there. With stores among the sources, or
         `validators`, what is in it is replaced as a whole.
@@ -166,6 +173,7 @@ def ingest(
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
     """
+    source = _listed(source)
     names = ("noise", "labels", "directions")
     settings = {name: options.pop(name) for name in names if name in options}
     if options.get("validators") is not None or any(map(catalogues.exists, roots_of(source))):
