@@ -189,7 +189,7 @@ def test_what_is_found_can_be_loaded(mlruns: Path) -> None:
             log.metrics("val", {"acc": 1.0}, epoch=0)
     group = dr_gen.load(iter_run_dirs(mlruns, ["training_*", "my_*"]), cache=False)
     assert group.hpm_group.values("seed") == [0, 1, 2, 3, 4, 5]
-    one = dr_gen.loaditer_run_dirs(mlruns, "training_a")
+    one = dr_gen.load(iter_run_dirs(mlruns, "training_a"))
     assert one.hpm_group.values("seed") == [2, 3]
 
 
