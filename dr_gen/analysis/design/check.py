@@ -151,7 +151,7 @@ def check_design(group: RunGroup, *, by: Sequence[str] | None = None) -> DesignC
     wanted = [key for key in wanted if key in columns]
     parts = _roles(columns, wanted, hpms.seed, group, asked is not None)
     sweep = Sweep(hpms, columns, positions, parts.factors, parts.seed, parts.noise)
-    found, depends = grids(sweep)
+    found, depends, apart = grids(sweep)
     sweep = attrs.evolve(sweep, named_by=_named_by(sweep, found))
     counts = seeds_of(sweep)
     statuses = np.array(group.statuses, object)[positions]
@@ -161,7 +161,7 @@ def check_design(group: RunGroup, *, by: Sequence[str] | None = None) -> DesignC
         *respelled,
         *mixed_numbers(hpms, positions),
         *hidden_issues(sweep, suspected),
-        *grid_issues(sweep, found, depends),
+        *grid_issues(sweep, found, depends, apart),
         *replicate_issues(sweep, statuses),
         *drift_issues(sweep, _environment(group, positions)),
     ]

@@ -142,21 +142,41 @@ def _joint_function(free: Sequence[Levels]) -> str | None:
     return max(found, key=lambda level: level.n).key if found else None
 
 
-def conditions(levels: Sequence[Levels], absent: dict[str, NDArray[np.bool_]]) -> dict[str, str]:
-    """Keys that are there only for some values of another key, and that key.
+def conditions(
+    levels: Sequence[Levels], absent: dict[str, NDArray[np.bool_]]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Keys that are there only for some values of another, and keys of sweeps that share none.
 
     Parameters
     ----------
     levels : sequence of Levels
     absent : mapping
         Key that some configurations lack to which they are, dims (configuration,).
+
+    Returns
+    -------
+    depends : dict
+        Key to the key that decides whether it is there.
+    apart : tuple of str
+        Keys that are there just where others are not, with no key to decide it.
     """
     found = {}
     for key, lacking in absent.items():
         candidates = sorted(_deciding(key, lacking, levels, absent))
         if candidates:
             found[key] = candidates[0][-1]
-    return found
+    rooted = {key for key in found if _is_rooted(key, found)}
+    apart = tuple(key for key in found if key not in rooted)
+    return {key: found[key] for key in found if key in rooted}, apart
+
+
+def _is_rooted(key: str, deciders: dict[str, str]) -> bool:
+    """Whether what decides on a key comes from a key that all configurations have."""
+    seen: set[str] = set()
+    while key in deciders and key not in seen:
+        seen.add(key)
+        key = deciders[key]
+    return key not in seen
 
 
 def _deciding(

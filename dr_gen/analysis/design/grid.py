@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from dr_gen.analysis.design.dependence import Dependence, Levels, conditions, dependence
-from dr_gen.analysis.design.issue import DesignIssue
+from dr_gen.analysis.design.issue import DesignIssue, listed
 from dr_gen.analysis.design.sweep import Sweep
 from dr_gen.model.codes import Codes, dense, joint
 from dr_gen.model.finding import Severity
@@ -52,7 +52,7 @@ class Grid:
     ----------
     kind : {"single", "grid", "partial grid", "one at a time", "sampled"}
         How the combinations were chosen: one; all; most; one key changed at a time from a base;
-        or less than half of them.
+        or less than half of them, or each with a number of its own.
     factors : tuple of Factor
         Keys that vary on their own.
     together : tuple of tuple of str
@@ -104,8 +104,8 @@ class Grid:
         }
 
 
-def grids(sweep: Sweep) -> tuple[tuple[Grid, ...], dict[str, str]]:
-    """The grid of each part of a sweep, and the keys that only a part has with what decides it."""
+def grids(sweep: Sweep) -> tuple[tuple[Grid, ...], dict[str, str], tuple[str, ...]]:
+    """The grid of each part of a sweep, and the keys that only a part has (`conditions`)."""
     n = sweep.n_configurations
     levels = [_levels(sweep, key, np.arange(n)) for key in sweep.factors]
     absent = {
@@ -113,14 +113,14 @@ def grids(sweep: Sweep) -> tuple[tuple[Grid, ...], dict[str, str]]:
         for level in levels
         if MISSING in level.values
     }
-    depends = conditions(levels, absent)
-    parts, first = joint([absent[key].astype(np.intp) for key in depends], n)
+    depends, apart = conditions(levels, absent)
+    parts, first = joint([absent[key].astype(np.intp) for key in (*depends, *apart)], n)
     deciding = tuple(dict.fromkeys(depends.values()))
     found = []
     for part in range(len(first)):
         members = np.flatnonzero(parts == part)
         found.append(_grid(sweep, members, deciding if len(first) > 1 else ()))
-    return tuple(found), depends
+    return tuple(found), depends, apart
 
 
 def _levels(sweep: Sweep, key: str, configurations: Codes) -> Levels:
@@ -162,7 +162,8 @@ def _kind(free: Sequence[Levels], n_configurations: int, n_cells: int) -> Kind:
         return "grid"
     if n_configurations <= _ONE_AT_A_TIME * n_cells and _from_a_base(free):
         return "one at a time"
-    return "partial grid" if n_configurations >= _MOSTLY * n_cells else "sampled"
+    drawn = any(level.numbers and level.n == n_configurations for level in free)
+    return "sampled" if drawn or n_configurations < _MOSTLY * n_cells else "partial grid"
 
 
 def _from_a_base(free: Sequence[Levels]) -> bool:
@@ -198,13 +199,15 @@ def _missing(
 
 
 def grid_issues(
-    sweep: Sweep, found: Sequence[Grid], depends: Mapping[str, str]
+    sweep: Sweep, found: Sequence[Grid], depends: Mapping[str, str], apart: Sequence[str]
 ) -> Iterator[DesignIssue]:
     """What the choice of configurations does not allow to say."""
     if sweep.n_configurations == 1:
         what = "no key was swept: all runs are one configuration"
         yield DesignIssue("nothing-swept", Severity.INFO, what)
-    yield from _conditional(sweep, depends)
+    if apart:
+        yield _apart(sweep, apart)
+    yield from _conditional(sweep, depends, apart)
     seen: set[tuple[str, ...]] = set()
     for grid in found:
         for issue in itertools.chain(_dependent(sweep, grid), _incomplete(sweep, grid)):
@@ -214,10 +217,25 @@ def grid_issues(
                 yield issue
 
 
-def _conditional(sweep: Sweep, depends: Mapping[str, str]) -> Iterator[DesignIssue]:
+def _apart(sweep: Sweep, apart: Sequence[str]) -> DesignIssue:
+    held = np.array([sweep.columns[key].held for key in apart])
+    patterns, counts = np.unique(held, axis=1, return_counts=True)
+    names = np.array(sweep.labels(apart), object)
+    parts = [
+        f"{n:,} runs have {' and '.join(names[having]) or 'none of them'}"
+        for having, n in zip(patterns.T, counts.tolist(), strict=True)
+    ]
+    what = f"runs have different keys: {listed(parts)}; each part is looked at on its own"
+    hint = "separate sweeps? look at one at a time; the same key under two names? give it one"
+    return DesignIssue("different-keys", Severity.WARNING, what, apart, hint=hint)
+
+
+def _conditional(
+    sweep: Sweep, depends: Mapping[str, str], apart: Sequence[str]
+) -> Iterator[DesignIssue]:
     for key in sweep.factors:
         column = sweep.columns[key]
-        if MISSING not in column.values:
+        if MISSING not in column.values or key in apart:
             continue
         if key in depends:
             what = (

@@ -260,6 +260,28 @@ def labelled() -> Iterator[Labelled]:
         {"momentum", "optim"},
     )
     yield Labelled(
+        "keys of a choice within a choice",
+        grid(optim=["sgd"], momentum=[0.0, 0.9], seed=SEEDS)
+        + grid(optim=["sgd"], momentum=[0.95], nesterov=[True, False], seed=SEEDS)
+        + grid(optim=["adam"], seed=SEEDS),
+        {"conditional-key"},
+        {"momentum", "optim", "nesterov"},
+    )
+    yield Labelled(
+        "two sweeps in one folder",
+        grid(alpha=[0.1, 0.2], beta=[1, 2], seed=SEEDS)
+        + grid(lr=[0.1, 0.2], name=["a", "b"], seed=SEEDS),
+        {"different-keys"},
+        {"alpha", "beta", "lr", "name"},
+    )
+    yield Labelled(
+        "a key under two names",
+        grid(lr=[0.1], wd=[0.0, 0.5], seed=SEEDS)
+        + grid(lr=[0.1], weight_decay=[0.1, 0.7], seed=SEEDS),
+        {"different-keys"},
+        {"wd", "weight_decay"},
+    )
+    yield Labelled(
         "a key that the oldest runs lack",
         [
             {k: v for k, v in row.items() if k != "wd" or i > 1}
