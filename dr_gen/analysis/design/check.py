@@ -14,7 +14,7 @@ from dr_gen.analysis.design.grid import Grid, grid_issues, grids
 from dr_gen.analysis.design.hidden import hidden_issues
 from dr_gen.analysis.design.issue import DesignIssue
 from dr_gen.analysis.design.replicates import replicate_issues, seeds_of
-from dr_gen.analysis.design.roles import Roles, roles
+from dr_gen.analysis.design.roles import Roles, roles, roles_of
 from dr_gen.analysis.design.spelling import mixed_numbers, one_spelling
 from dr_gen.analysis.design.sweep import Sweep
 from dr_gen.analysis.samples import group_keys
@@ -150,7 +150,7 @@ def check_design(group: RunGroup, *, by: Sequence[str] | None = None) -> DesignC
     columns, respelled = one_spelling(columns, wanted, hpms, positions)
     wanted = [key for key in wanted if key in columns]
     parts = _roles(columns, wanted, hpms.seed, group, asked is not None)
-    sweep = Sweep(hpms, columns, positions, parts.factors, parts.seed, parts.noise)
+    sweep = Sweep(hpms, columns, positions, parts.factors, parts.seed, parts.seeds, parts.noise)
     found, depends, apart = grids(sweep)
     sweep = attrs.evolve(sweep, named_by=_named_by(sweep, found))
     counts = seeds_of(sweep)
@@ -179,10 +179,9 @@ def check_design(group: RunGroup, *, by: Sequence[str] | None = None) -> DesignC
 def _roles(
     columns: Columns, wanted: Sequence[str], seed: str | None, group: RunGroup, asked: bool
 ) -> Roles:
-    if not asked:
-        return roles(columns, wanted, seed, group.labels)
-    noise = tuple(key for key in columns.by_key if key not in wanted and key != seed)
-    return Roles(tuple(wanted), None if seed in wanted else seed, noise)
+    if asked:
+        return roles_of(columns, wanted, None if seed in wanted else seed)
+    return roles(columns, wanted, seed, group.labels)
 
 
 def _named_by(sweep: Sweep, found: Sequence[Grid]) -> tuple[str, ...]:

@@ -111,16 +111,22 @@ def _one_to_one(a: Levels, b: Levels) -> bool:
     if a.n < n_configurations or a.n <= _SMALL or not (a.numbers and b.numbers):
         return True
     # Numbers drawn at random never come twice either; those that were coupled rise or fall as one.
-    order = b.codes[np.argsort(a.codes)]
-    steps = np.diff(order)
-    return bool((steps > 0).all() or (steps < 0).all())
+    return _in_step(a, b)
+
+
+def _in_step(a: Levels, b: Levels) -> bool:
+    """Whether one key never falls, or never rises, where the other rises."""
+    steps = np.diff(b.codes[np.argsort(a.codes, kind="stable")])
+    return bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _follows(level: Levels, other: Levels) -> bool:
-    """Whether `level` is a function of `other`, seen often enough not to be a coincidence."""
+    """Whether `level` is a function of `other`, and not by coincidence, as far as can be told."""
     if level.key == other.key or other.n <= level.n or n_pairs(level, other) != other.n:
         return False
-    return len(level.codes) - other.n >= _EVIDENCE or not other.numbers
+    if len(level.codes) - other.n >= _EVIDENCE or not other.numbers:
+        return True
+    return level.numbers and _in_step(other, level)
 
 
 def _joint_function(free: Sequence[Levels]) -> str | None:

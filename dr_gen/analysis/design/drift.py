@@ -8,7 +8,12 @@ from typing import Any, Final
 import numpy as np
 
 from dr_gen.analysis.design.columns import Column
-from dr_gen.analysis.design.environment import Environment, environment_kind, is_dirty_key
+from dr_gen.analysis.design.environment import (
+    Environment,
+    environment_kind,
+    is_dirty_key,
+    logged_kind,
+)
 from dr_gen.analysis.design.issue import DesignIssue, listed
 from dr_gen.analysis.design.sweep import Sweep
 from dr_gen.model.codes import counts_within
@@ -42,7 +47,7 @@ def logged_environment(metadata: Sequence[Mapping[str, Any]]) -> list[Column]:
             found.setdefault(key, {})[run] = value
     columns = []
     for key, by_run in found.items():
-        if environment_kind(key, [v for v in by_run.values() if v is not None]) is None:
+        if logged_kind(key, [v for v in by_run.values() if v is not None]) is None:
             continue
         values = [by_run.get(run, MISSING) for run in range(len(metadata))]
         first: dict[Hashable, int] = {}
@@ -76,8 +81,9 @@ def drift_issues(sweep: Sweep, logged: Sequence[Column]) -> Iterator[DesignIssue
         What the metadata says (`logged_environment`).
     """
     known = [sweep.columns[key] for key in sweep.columns.by_key if key not in sweep.factors]
-    for column in [*known, *(c for c in logged if c.n_levels > 1)]:
-        kind = environment_kind(column.key, column.present)
+    kinds = [(c, environment_kind(c.key, c.present)) for c in known]
+    kinds += [(c, logged_kind(c.key, c.present)) for c in logged if c.n_levels > 1]
+    for column, kind in kinds:
         if kind is not None and len(column.present) > 1 and not is_dirty_key(column.key):
             yield from _drift(sweep, column, kind)
     yield from _dirty(sweep, logged)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dr_gen.model.noise import matches_key
 
-__all__ = ["Environment", "environment_kind", "is_dirty_key"]
+__all__ = ["Environment", "environment_kind", "is_dirty_key", "logged_kind"]
 
 
 class Environment(enum.StrEnum):
@@ -100,6 +100,14 @@ def environment_kind(key: str, values: Sequence[Any]) -> Environment | None:
         if texts and all(isinstance(t, str) and _VERSION.fullmatch(t) for t in texts):
             return Environment.SOFTWARE
     return None
+
+
+def logged_kind(key: str, values: Sequence[Any]) -> Environment | None:
+    """As `environment_kind`, of a key of the metadata, where nobody keeps hyperparameters."""
+    kind = environment_kind(key, values)
+    # As a hyperparameter it may well be the revision of a pretrained model.
+    of_code = key.casefold().rsplit(".", 1)[-1] in ("revision", "rev", "branch")
+    return Environment.CODE if kind is None and of_code else kind
 
 
 def is_dirty_key(key: str) -> bool:

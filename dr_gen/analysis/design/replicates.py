@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dr_gen.analysis.design.issue import DesignIssue, listed
 from dr_gen.analysis.design.sweep import Sweep
@@ -20,20 +21,20 @@ _LEFT_EARLY: Final = (Status.FAILED, Status.DIVERGED, Status.INCOMPLETE)
 
 
 def seeds_of(sweep: Sweep) -> Codes:
-    """How many different seeds each configuration has; its runs, where no key holds the seed.
+    """How many different seeds each configuration has; its runs, where no key holds a seed.
 
-    A run without a seed counts for one.
+    Of several seeds their combinations count. A run without one counts by itself.
 
     Returns
     -------
     intp array, dims (configuration,)
     """
-    if sweep.seed is None or sweep.seed not in sweep.columns:
+    if not sweep.seeds:
         return sweep.n_runs_of
-    column = sweep.columns[sweep.seed]
-    n = sweep.n_configurations
-    seeded = counts_within(sweep.configuration[column.held], n, column.codes[column.held])
-    return seeded + np.bincount(sweep.configuration[~column.held], minlength=n)
+    n, held = sweep.n_configurations, _held(sweep)
+    codes, _ = sweep.columns.combinations(sweep.seeds)
+    seeded = counts_within(sweep.configuration[held], n, codes[held])
+    return seeded + np.bincount(sweep.configuration[~held], minlength=n)
 
 
 def replicate_issues(sweep: Sweep, statuses: np.ndarray) -> Iterator[DesignIssue]:
@@ -54,21 +55,19 @@ def replicate_issues(sweep: Sweep, statuses: np.ndarray) -> Iterator[DesignIssue
     yield from _without_result(sweep, statuses)
 
 
-def _seed_codes(sweep: Sweep) -> Codes | None:
-    """A code for the seed of each run; a constant one where all have the same."""
-    if sweep.seed is None:
-        return None
-    if sweep.seed in sweep.columns:
-        return sweep.columns[sweep.seed].codes
-    return np.zeros(sweep.n_runs, np.intp)
+def _held(sweep: Sweep) -> NDArray[np.bool_]:
+    """Which runs have any of the seeds."""
+    held: NDArray[np.bool_] = np.any([sweep.columns[key].held for key in sweep.seeds], axis=0)
+    return held
 
 
 def _duplicates(sweep: Sweep, statuses: np.ndarray) -> Iterator[DesignIssue]:
-    codes = _seed_codes(sweep)
-    if codes is None or sweep.seed is None:
+    if sweep.seed is None:
         return
-    same, _ = joint([sweep.configuration, codes], sweep.n_runs)
-    held = sweep.columns[sweep.seed].held if sweep.seed in sweep.columns else np.ones(len(same))
+    # A seed that is the same in all runs tells none apart.
+    seeds, _ = sweep.columns.combinations(sweep.seeds)
+    same, _ = joint([sweep.configuration, seeds], sweep.n_runs)
+    held = _held(sweep) if sweep.seeds else np.ones(sweep.n_runs, bool)
     counts = np.bincount(same, weights=held)
     twice = counts[same] > 1
     if not twice.any():

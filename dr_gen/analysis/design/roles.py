@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import attrs
@@ -14,7 +14,7 @@ from dr_gen.analysis.design.issue import DesignIssue
 from dr_gen.model.finding import Severity
 from dr_gen.model.labels import Labels
 
-__all__ = ["Roles", "roles"]
+__all__ = ["Roles", "roles", "roles_of"]
 
 _SEED_NAME: Final = re.compile(
     r"(?:.*_)?(?:seed|rng|random_state)(?:_.*|\d*)"
@@ -45,6 +45,8 @@ class Roles:
         Keys that were swept.
     seed : str or None
         The key that tells replicates apart.
+    seeds : tuple of str
+        All keys that vary and hold seeds.
     noise : tuple of str
         The other keys that vary.
     issues : tuple of DesignIssue
@@ -53,6 +55,7 @@ class Roles:
 
     factors: tuple[str, ...]
     seed: str | None
+    seeds: tuple[str, ...]
     noise: tuple[str, ...]
     issues: tuple[DesignIssue, ...] = ()
 
@@ -89,8 +92,20 @@ def roles(columns: Columns, important: Sequence[str], seed: str | None, labels: 
         seed = min(varying, key=lambda k: (k.count("."), k)) if varying else None
     if seed is None:
         issues += _numbered(columns, factors, labels)
-    noise = tuple(key for key in columns.by_key if key not in factors and key != seed)
-    return Roles(factors, seed, noise, tuple(issues))
+    return roles_of(columns, factors, seed, issues)
+
+
+def roles_of(
+    columns: Columns,
+    factors: Sequence[str],
+    seed: str | None,
+    issues: Iterable[DesignIssue] = (),
+) -> Roles:
+    """What the keys are for once it is known which were swept."""
+    others = [key for key in columns.by_key if key not in factors]
+    seeds = tuple(key for key in others if key == seed or _is_seed(columns[key]))
+    noise = tuple(key for key in others if key not in seeds)
+    return Roles(tuple(factors), seed, seeds, noise, tuple(issues))
 
 
 def _is_seed(column: Column) -> bool:

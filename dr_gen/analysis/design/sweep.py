@@ -33,6 +33,8 @@ class Sweep:
         Keys that were swept; their combinations are the configurations.
     seed : str or None
         The key that tells the replicates of a configuration apart.
+    seeds : tuple of str
+        All keys that vary and hold seeds; `seed` among them when it varies.
     noise : tuple of str
         The other keys that vary.
     named_by : tuple of str
@@ -44,6 +46,7 @@ class Sweep:
     positions: Codes
     factors: tuple[str, ...]
     seed: str | None
+    seeds: tuple[str, ...]
     noise: tuple[str, ...]
     named_by: tuple[str, ...] = ()
 

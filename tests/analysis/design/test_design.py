@@ -139,8 +139,9 @@ def test_what_was_swept_can_be_said() -> None:
     """With keys named, they are what was swept, and nothing is suspected of them."""
     rows = [{"lr": lr, "trial": t, "seed": s} for lr in (0.1, 0.2) for t in (0, 1) for s in (0, 1)]
     group = group_of(rows)
-    assert check_design(group).codes == ("looks-like-seed", "duplicate-seed")
+    assert check_design(group).codes == ("looks-like-seed",)
     assert check_design(group).failed
+    assert check_design(group).seeds == (4, 4)
     said = check_design(group, by=["lr", "trial"])
     assert (said.codes, said.keys, said.failed) == ((), ("lr", "trial"), False)
     with pytest.raises(UnknownKeyError, match="'lr'"):
@@ -172,6 +173,40 @@ def test_runs_without_a_configuration_are_left_out_and_named() -> None:
     assert found.codes == ("no-configuration", "nothing-swept")
     assert found.issues[0].runs == ("lost",)
     assert (found.n_runs, found.n_configurations) == (3, 1)
+
+
+def test_seeds_that_differ_are_named() -> None:
+    """Two configurations that are least alike are shown with their seeds; a warning is no error."""
+    rows = [{"lr": lr, "seed": s + 5 * (lr > 0.1)} for lr in (0.1, 0.2) for s in range(5)]
+    found = check_design(group_of(rows))
+    assert found.codes == ("unpaired-seeds",)
+    assert "0 of 10 are in all of them (lr=0.1: 0–4; lr=0.2: 5–9)" in found.issues[0].what
+    assert not found.failed
+
+
+@pytest.mark.parametrize(
+    ("decays", "together"),
+    [
+        ([2, 1, 4, 3], True),
+        ([2, 1, 4, 3, 5], False),
+        ([1, 2, 3, 4, 5], True),
+        ([5, 4, 3, 2, 1], True),
+        ([1, 2, 3, 4, 1], False),
+    ],
+)
+def test_numbers_drawn_at_random_do_not_go_together(decays: list[int], together: bool) -> None:
+    """Many numbers that never repeat are coupled only when they rise or fall as one."""
+    rows = [{"lr": i, "wd": wd, "seed": s} for i, wd in enumerate(decays) for s in range(2)]
+    found = check_design(group_of(rows))
+    assert ("aliased-keys" in found.codes) is together
+    assert found.grids[0].kind == ("grid" if together else "sampled")
+
+
+@pytest.mark.parametrize(("n", "suspected"), [(3, False), (4, True)])
+def test_few_runs_arouse_no_suspicion(n: int, suspected: bool) -> None:
+    """Times that differ in three runs may be a choice, in four they are the clock's."""
+    rows = [{"lr": i % 2, "at": f"2026-01-0{i + 1}", "seed": i // 2} for i in range(n)]
+    assert ("looks-like-noise" in check_design(group_of(rows)).codes) is suspected
 
 
 def test_no_runs_and_one_run() -> None:

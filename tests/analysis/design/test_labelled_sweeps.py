@@ -124,6 +124,23 @@ def labelled() -> Iterator[Labelled]:
         {"torch_seed"},
     )
     yield Labelled(
+        "two seeds that were crossed",
+        grid(lr=[0.1, 0.2], seed=SEEDS, data_seed=[0, 1]),
+        {"looks-like-seed"},
+        {"data_seed"},
+    )
+    yield Labelled(
+        "two seeds that are noise",
+        grid(lr=[0.1, 0.2], seed=SEEDS, data__seed=[0, 1]),
+        set(),
+    )
+    yield Labelled(
+        "two numbers of which one follows",
+        with_each(grid(batch=[16, 32, 64], seed=SEEDS), warmup=lambda i, row: row["batch"] // 33),
+        {"derived-key"},
+        {"batch", "warmup"},
+    )
+    yield Labelled(
         "a time of each run",
         with_each(CLEAN, begun=lambda i, row: f"2026-01-02T03:{i:02}:05"),
         {"looks-like-noise"},
@@ -231,6 +248,13 @@ def labelled() -> Iterator[Labelled]:
         [{"mlflow.source.git.commit": commit(i % 2)} for i in range(len(CLEAN))],
     )
     yield Labelled(
+        "code that changed, in other metadata",
+        CLEAN,
+        {"confounded-code"},
+        {"run.revision"},
+        [{"run": {"revision": "ab"[i // 6], "log_strs": [str(i)]}} for i in range(len(CLEAN))],
+    )
+    yield Labelled(
         "a library that changed, in the metadata of wandb",
         CLEAN,
         {"environment-drift", "dirty-code"},
@@ -305,7 +329,7 @@ def labelled() -> Iterator[Labelled]:
         [
             {
                 "lr": 0.1 * 0.77**i,
-                "wd": 0.003 * (i * 7 % 20 + 1),
+                "wd": 0.003 * (i * 11 % 25 + 1),
                 "batch": 32 << (i * i % 3),
                 "seed": seed,
             }
