@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -238,18 +238,19 @@ class HpmGroup:
         return found[0]
 
     @functools.cached_property
-    def _texts(self) -> dict[str, dict[Hashable, str]]:
-        """Display text of each value of the important keys, each told from the others."""
+    def _alike(self) -> dict[str, frozenset[str]]:
+        """For keys with texts and other values what the others look like."""
         return {
-            key: dict(zip(map(canonical, values), self.labels.texts(key, values), strict=True))
-            for key in self.important
+            key: frozenset(self.labels.value(key, v) for v in values if not isinstance(v, str))
+            for key in self.table.mixed(self.keys)
             for values in [self.table.distinct(key, self.indices)]
         }
 
     def text(self, key: str, value: Any) -> str:
-        """Display text of a value, told from the other values of the key."""
-        known = self._texts.get(key, {}).get(canonical(value))
-        return self.labels.value(key, value) if known is None else known
+        """Display text of a value; quoted when another value of the key would look like it."""
+        shown = self.labels.value(key, value)
+        alike = shown == value and shown in self._alike.get(key, ())
+        return repr(value) if alike else shown
 
     def describe(self, hpm: Mapping[str, Any]) -> str:
         """A configuration in display names: ``Init=random LR=0.1``; ``all runs`` for none."""
@@ -262,7 +263,7 @@ class HpmGroup:
         names = self.labels.key_names(self.important)
         groups = []
         for key in self.important:
-            shown = self._texts[key].values()
+            shown = self.labels.texts(key, self.varying[key])
             groups.append([[names[key] if i == 0 else "", v] for i, v in enumerate(shown)])
         return ["Key", "Values"], groups
 

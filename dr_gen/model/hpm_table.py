@@ -167,6 +167,16 @@ class HpmTable:
         held = np.flatnonzero((self.codes[:, runs] >= 0).any(axis=1))
         return tuple(self.keys[i] for i in held.tolist())
 
+    def mixed(self, keys: Sequence[str]) -> tuple[str, ...]:
+        """Those of some keys that hold texts, and other values or none as well."""
+        out = []
+        for key in keys:
+            position = self._position[key]
+            kinds = set(map(type, self.categories[position]))
+            if str in kinds and (len(kinds) > 1 or (self.codes[position] < 0).any()):
+                out.append(key)
+        return tuple(out)
+
     def varying(self, runs: NDArray[np.intp]) -> tuple[str, ...]:
         """Keys with more than one value over `runs`; to lack a key is a value too."""
         if len(runs) == 0:

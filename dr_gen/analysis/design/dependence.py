@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -21,6 +22,7 @@ _EVIDENCE: Final = 3
 """How often a key has to follow another before that is no coincidence."""
 
 _MOST_JOINT: Final = 12
+_FIRST: Final = 200
 
 
 @attrs.frozen(eq=False)
@@ -45,10 +47,15 @@ class Levels:
         """How many levels there are."""
         return len(self.values)
 
-    @property
+    @functools.cached_property
     def numbers(self) -> bool:
         """Whether every level is a number."""
         return all(isinstance(v, int | float) and not isinstance(v, bool) for v in self.values)
+
+    @functools.cached_property
+    def order(self) -> Codes:
+        """The configurations by rising level, dims (configuration,)."""
+        return np.argsort(self.codes, kind="stable")
 
 
 @attrs.frozen
@@ -70,9 +77,17 @@ class Dependence:
     derived: dict[str, tuple[str, ...]]
 
 
-def n_pairs(a: Levels, b: Levels) -> int:
-    """How many combinations of two keys there are."""
-    return len(joint([a.codes, b.codes], len(a.codes))[1])
+def _decides(one: Levels, other: Levels) -> bool:
+    """Whether the level of one key is enough to know that of another."""
+    if one.n == len(one.codes):
+        return True
+    # Most keys do not, and some configurations are enough to see it.
+    for some in (slice(_FIRST), slice(None)):
+        a, b = one.codes[some], other.codes[some]
+        n_pairs, n_alone = (len(joint(rows, len(a))[1]) for rows in ([a, b], [a]))
+        if n_pairs > n_alone:
+            return False
+    return True
 
 
 def dependence(levels: Sequence[Levels]) -> Dependence:
@@ -106,7 +121,7 @@ def _together(levels: Sequence[Levels]) -> tuple[tuple[str, ...], ...]:
 
 def _one_to_one(a: Levels, b: Levels) -> bool:
     n_configurations = len(a.codes)
-    if a.n != b.n or n_pairs(a, b) != a.n:
+    if a.n != b.n or not _decides(a, b):
         return False
     if a.n < n_configurations or a.n <= _SMALL or not (a.numbers and b.numbers):
         return True
@@ -116,13 +131,16 @@ def _one_to_one(a: Levels, b: Levels) -> bool:
 
 def _in_step(a: Levels, b: Levels) -> bool:
     """Whether one key never falls, or never rises, where the other rises."""
-    steps = np.diff(b.codes[np.argsort(a.codes, kind="stable")])
-    return bool((steps >= 0).all() or (steps <= 0).all())
+    for some in (slice(_FIRST), slice(None)):
+        steps = np.diff(b.codes[a.order[some]])
+        if (steps > 0).any() and (steps < 0).any():
+            return False
+    return True
 
 
 def _follows(level: Levels, other: Levels) -> bool:
     """Whether `level` is a function of `other`, and not by coincidence, as far as can be told."""
-    if level.key == other.key or other.n <= level.n or n_pairs(level, other) != other.n:
+    if level.key == other.key or other.n <= level.n or not _decides(other, level):
         return False
     if len(level.codes) - other.n >= _EVIDENCE or not other.numbers:
         return True

@@ -118,8 +118,12 @@ def grids(sweep: Sweep) -> tuple[tuple[Grid, ...], dict[str, str], tuple[str, ..
     deciding = tuple(dict.fromkeys(depends.values()))
     found = []
     for part in range(len(first)):
+        if len(first) == 1:
+            found.append(_grid(levels, n, ()))
+            break
         members = np.flatnonzero(parts == part)
-        found.append(_grid(sweep, members, deciding if len(first) > 1 else ()))
+        inside = [_levels(sweep, key, members) for key in sweep.factors]
+        found.append(_grid(inside, len(members), deciding))
     return tuple(found), depends, apart
 
 
@@ -129,14 +133,24 @@ def _levels(sweep: Sweep, key: str, configurations: Codes) -> Levels:
     codes, first = dense(column.codes[sweep.first[configurations]], column.n_levels)
     used = column.codes[sweep.first[configurations]][first].tolist()
     values = [column.values[code] for code in used]
-    order = sorted(range(len(values)), key=lambda i: value_order(values[i]))
+    order = _order(values)
     rank = np.empty(len(values), np.intp)
     rank[order] = np.arange(len(values))
     return Levels(key, rank[codes], tuple(values[i] for i in order))
 
 
-def _grid(sweep: Sweep, members: Codes, deciding: Sequence[str]) -> Grid:
-    all_levels = [_levels(sweep, key, members) for key in sweep.factors]
+def _order(values: Sequence[Any]) -> list[int]:
+    """Places of values in the order of `value_order`."""
+    if set(map(type, values)) == {float}:
+        numbers = np.array(values)
+        if not np.isnan(numbers).any():
+            # Thousands of drawn rates are sorted many times as quick.
+            places: list[int] = np.argsort(numbers, kind="stable").tolist()
+            return places
+    return sorted(range(len(values)), key=lambda i: value_order(values[i]))
+
+
+def _grid(all_levels: Sequence[Levels], n_configurations: int, deciding: Sequence[str]) -> Grid:
     constant = {level.key: level.values[0] for level in all_levels if level.n == 1}
     where = Hpm({key: constant[key] for key in deciding if key in constant})
     by_key = {level.key: level for level in all_levels if level.n > 1}
@@ -144,12 +158,12 @@ def _grid(sweep: Sweep, members: Codes, deciding: Sequence[str]) -> Grid:
     free = [by_key[key] for key in found.free]
     n_cells = math.prod(level.n for level in free)
     return Grid(
-        _kind(free, len(members), n_cells),
+        _kind(free, n_configurations, n_cells),
         tuple(Factor(level.key, level.values) for level in free),
         found.together,
         found.derived,
         where,
-        len(members),
+        n_configurations,
         n_cells,
         tuple(_missing(free, by_key, found, where, n_cells)),
     )

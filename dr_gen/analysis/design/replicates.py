@@ -74,10 +74,19 @@ def _duplicates(sweep: Sweep, statuses: np.ndarray) -> Iterator[DesignIssue]:
         return
     done = np.bincount(same, weights=statuses == Status.COMPLETED) > 1
     copies, retried = twice & done[same], twice & ~done[same]
-    hint = "leave out copies; if they are meant, give each its own seed"
-    for runs, severity, text in (
-        (copies, Severity.WARNING, "but count as independent replicates"),
-        (retried, Severity.INFO, "of which one at most completed: retries, it seems"),
+    for runs, severity, text, hint in (
+        (
+            copies,
+            Severity.WARNING,
+            "but count as independent replicates",
+            "leave out copies; if they are meant, give each its own seed",
+        ),
+        (
+            retried,
+            Severity.INFO,
+            "of which one at most completed: retries, it seems",
+            "means use completed runs alone, so nothing is counted twice",
+        ),
     ):
         if runs.any():
             names = _names(sweep, np.unique(sweep.configuration[runs]))

@@ -202,6 +202,31 @@ def test_numbers_drawn_at_random_do_not_go_together(decays: list[int], together:
     assert found.grids[0].kind == ("grid" if together else "sampled")
 
 
+@pytest.mark.parametrize(("lost", "kind"), [(0, "partial grid"), (1, "sampled")])
+def test_half_a_grid_is_one_with_gaps(lost: int, kind: str) -> None:
+    """From half of the cells on, those without a run count as missing."""
+    cells = [(i, j) for i, j in itertools.product(range(4), range(4)) if (i + j) % 2 == 0][lost:]
+    found = check_design(group_of([{"a": i, "b": j, "seed": s} for i, j in cells for s in (0, 1)]))
+    assert found.grids[0].kind == kind
+    assert found.codes == (("missing-cells",) if kind == "partial grid" else ("no-grid",))
+
+
+def test_parts_of_a_sweep_have_grids_of_their_own() -> None:
+    """Where one optimizer has a key more, each part says what it is about and what it lacks."""
+    rows = [
+        *({"optim": "sgd", "lr": lr, "momentum": m} for lr, m in [(1, 0.0), (1, 0.9), (2, 0.0)]),
+        *({"optim": name, "lr": lr} for name in ("adam", "lion") for lr in (1, 2)),
+    ]
+    found = check_design(group_of([{**row, "seed": s} for row in rows for s in (0, 1)]))
+    assert found.codes == ("missing-cells", "conditional-key")
+    sgd, others = sorted(found.grids, key=lambda grid: len(grid.where), reverse=True)
+    assert dict(sgd.where) == {"optim": "sgd"}
+    assert (sgd.keys, sgd.n_missing) == (("lr", "momentum"), 1)
+    assert [dict(cell) for cell in sgd.missing] == [{"optim": "sgd", "lr": 2, "momentum": 0.9}]
+    assert (dict(others.where), others.keys, others.n_missing) == ({}, ("lr", "optim"), 0)
+    assert "lr × momentum where optim=sgd have no run: lr=2 momentum=0.9" in found.issues[0].what
+
+
 @pytest.mark.parametrize(("n", "suspected"), [(3, False), (4, True)])
 def test_few_runs_arouse_no_suspicion(n: int, suspected: bool) -> None:
     """Times that differ in three runs may be a choice, in four they are the clock's."""

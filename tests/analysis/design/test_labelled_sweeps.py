@@ -183,6 +183,17 @@ def labelled() -> Iterator[Labelled]:
         {"paths.data", "seed"},
     )
     yield Labelled(
+        "a data set that hides behind a path, without seeds",
+        grid(lr=[0.1, 0.2], paths__data=["/data/cifar10", "/data/cifar100"], n=[1]) * 2,
+        {"hidden-by-noise", "no-seed"},
+        {"paths.data"},
+    )
+    yield Labelled(
+        "folders that are used for more than one run",
+        with_each(CLEAN, paths__out=lambda i, row: f"/out/{i % 5}"),
+        set(),
+    )
+    yield Labelled(
         "a rate that hides behind a path",
         with_each(CLEAN, drop__path=lambda i, row: [0.1, 0.2][i % 2]),
         {"hidden-by-noise"},
