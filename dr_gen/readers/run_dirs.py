@@ -27,6 +27,8 @@ __all__ = ["Names", "RunDir", "experiment_names", "find_run_dirs", "iter_run_dir
 Names = str | Iterable[str] | Callable[[str], bool] | None
 """Experiments by name, by glob, by several of these, or by a predicate; all of them when None."""
 
+_Chosen = tuple[str, ...] | Callable[[str], bool] | None
+
 _META: Final = "meta.yaml"
 _DELETED: Final = re.compile(rb"^lifecycle_stage: *[\"']?deleted\b", re.MULTILINE)
 _OF_A_RUN: Final = re.compile(rb"^run_(?:uu)?id:", re.MULTILINE)
@@ -110,10 +112,11 @@ def find_run_dirs(root: str | os.PathLike[str], names: Names = None) -> list[Run
     folder = local_path(root)
     if not folder.is_dir():
         raise SourceNotFoundError(str(root))
-    wanted = _predicate(names)
+    chosen = names if names is None or callable(names) else _patterns(names)
+    wanted = _predicate(chosen)
     runs, empty = _below(folder)
     found = sorted(runs, key=lambda run: natural_order(run.experiment))
-    _require(names, [*(run.experiment for run in found), *empty])
+    _require(chosen, [*(run.experiment for run in found), *empty])
     return [run for run in found if wanted(run.experiment)]
 
 
@@ -131,13 +134,12 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     return Path(unquote(urlsplit(text).path))
 
 
-def _predicate(names: Names) -> Callable[[str], bool]:
+def _predicate(names: _Chosen) -> Callable[[str], bool]:
     if names is None:
         return lambda name: True
     if callable(names):
         return names
-    patterns = _patterns(names)
-    return lambda name: any(name == p or fnmatchcase(name, p) for p in patterns)
+    return lambda name: any(name == p or fnmatchcase(name, p) for p in names)
 
 
 def _patterns(names: Any) -> tuple[str, ...]:
@@ -153,12 +155,12 @@ def _patterns(names: Any) -> tuple[str, ...]:
     return patterns
 
 
-def _require(names: Names, known: Iterable[str]) -> None:
+def _require(names: _Chosen, known: Iterable[str]) -> None:
     """A name that is no pattern has to be the name of an experiment."""
     if names is None or callable(names):
         return
     there = tuple(dict.fromkeys(known))
-    for name in _patterns(names):
+    for name in names:
         if name not in there and not _GLOB.search(name):
             raise UnknownKeyError("experiment", name, there)
 

@@ -68,7 +68,20 @@ A, B = ["102/a9102", "102/a10102"], ["1020/a91020", "1020/a101020"]
         (lambda name: name.endswith("_a"), A),
         ((name for name in ("training_a",)), A),
     ],
-    ids=str,
+    ids=[
+        *(
+            "all",
+            "name",
+            "glob",
+            "class",
+            "list",
+            "tuple",
+            "none of them",
+            "no runs",
+            "no such glob",
+        ),
+        *("predicate", "generator"),
+    ],
 )
 def test_experiments_are_chosen_by_name(mlruns: Path, names: object, wanted: list[str]) -> None:
     """By name, glob, several of them or a predicate come their runs, in natural order."""
@@ -80,7 +93,7 @@ def test_a_misspelt_experiment_is_an_error(mlruns: Path) -> None:
     with pytest.raises(UnknownKeyError, match="'my_experiment'"):
         iter_run_dirs(mlruns, "my_experimnt")
     with pytest.raises(UnknownKeyError, match="nope"):
-        iter_run_dirs(mlruns, ["training_*", "nope"])
+        iter_run_dirs(mlruns, (name for name in ["training_*", "nope"]))
     with pytest.raises(UsageError, match="3"):
         iter_run_dirs(mlruns, 3)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="3"):

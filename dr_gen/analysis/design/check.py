@@ -118,8 +118,8 @@ def check_design(group: RunGroup, *, by: Sequence[str] | None = None) -> DesignC
     ----------
     group : RunGroup
     by : sequence of str, optional
-        The hyperparameters that were swept, real or display names. By default the important ones,
-        without those that look like a seed or like noise.
+        The hyperparameters that were swept, real or display names; those that do not vary are left
+        out. By default the important ones, without those that look like a seed or like noise.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from dr_gen.analysis.design.issue import DesignIssue, listed
 from dr_gen.analysis.design.sweep import Sweep
 from dr_gen.model.codes import Codes, counts_within, joint
 from dr_gen.model.finding import Severity
-from dr_gen.model.noise import noise_pattern, seed_key
+from dr_gen.model.noise import noise_pattern
 
 __all__ = ["hidden_issues"]
 
@@ -35,7 +35,7 @@ def hidden_issues(sweep: Sweep, suspected: set[str]) -> Iterator[DesignIssue]:
         column = sweep.columns[key]
         if key in suspected or environment_kind(key, column.present) is not None:
             continue
-        if seed_key([key]) is not None or 2 * column.n_levels > sweep.n_runs:
+        if 2 * column.n_levels > sweep.n_runs:
             continue
         # The same value in all runs of a configuration: a name or a folder made from it.
         within = counts_within(sweep.configuration, sweep.n_configurations, column.codes)
@@ -45,9 +45,8 @@ def hidden_issues(sweep: Sweep, suspected: set[str]) -> Iterator[DesignIssue]:
 
 def _crossed(sweep: Sweep, column: Column) -> bool:
     """Whether runs of one configuration, seed by seed, are there for several values."""
-    if sweep.seed is not None and sweep.seed in sweep.columns:
-        seeds = sweep.columns[sweep.seed]
-        replicate = _codes(sweep, [sweep.configuration, seeds.codes])
+    if sweep.seeds:
+        replicate = _codes(sweep, [sweep.configuration, *sweep.columns.codes(sweep.seeds)])
         alone = np.bincount(replicate)
         apart = np.bincount(_codes(sweep, [replicate, column.codes]))
         # Every run that shares its seed with another is told from it by this key.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any, Final
 
 import attrs
@@ -73,23 +73,20 @@ def roles(columns: Columns, important: Sequence[str], seed: str | None, labels: 
     labels : Labels
     """
     issues: list[DesignIssue] = []
-    suspected: dict[str, str] = {}
     seeds = [key for key in important if _is_seed(columns[key])]
-    for key in seeds:
-        suspected[key] = "looks-like-seed"
-        issues.append(_seed_issue(key, labels))
+    suspected = set(seeds)
+    issues += [_seed_issue(key, labels) for key in seeds]
     for key in important:
         kind = None if key in suspected else _noise_kind(columns[key], key)
         if kind is not None:
-            suspected[key] = "looks-like-noise"
+            suspected.add(key)
             issues.append(_noise_issue(columns[key], kind, labels))
     for key in _different_everywhere(columns, important, suspected):
-        suspected[key] = "differs-in-every-run"
+        suspected.add(key)
         issues.append(_unique_issue(columns[key], labels))
     factors = tuple(key for key in important if key not in suspected)
     if seed is None or seed not in columns:
-        varying = [key for key in seeds if key in columns]
-        seed = min(varying, key=lambda k: (k.count("."), k)) if varying else None
+        seed = min(seeds, key=lambda k: (k.count("."), k), default=None)
     if seed is None:
         issues += _numbered(columns, factors, labels)
     return roles_of(columns, factors, seed, issues)
@@ -143,7 +140,7 @@ def _is_clock(value: Any) -> bool:
 
 
 def _different_everywhere(
-    columns: Columns, important: Sequence[str], suspected: dict[str, str]
+    columns: Columns, important: Sequence[str], suspected: Set[str]
 ) -> list[str]:
     """Texts and counters that no two runs share, though the rest of the sweep is replicated.
 
