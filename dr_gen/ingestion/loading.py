@@ -76,24 +76,26 @@ def load(
         "columns": columns,
         "expected_epochs": expected_epochs,
     }
-    path = _listed(path)
-    roots = roots_of(path)
+    given = _listed(path)
+    roots = roots_of(given)
     any_store = any(map(catalogues.exists, roots))
     if len(roots) == 1 and any_store:
         return open_store(roots[0], **settings)
     if cache and validators is None and not any_store:
-        cached = caches.load(path, options, progress, **settings)
+        cached = caches.load(given, options, progress, **settings)
         if cached is not None:
             return validate_group(cached)
-    decided = plan(path, **options)
+    decided = plan(given, **options)
     checks = None if validators is None else tuple(validators)
     rules = Rules(format, columns or ColumnMap(), expected_epochs, checks)
     return _read(decided, rules, progress, settings)
 
 
-def _listed(paths: PathLike | Iterable[PathLike]) -> PathLike | Sequence[PathLike]:
+def _listed(paths: Any) -> PathLike | Sequence[PathLike]:
     """The paths given; those of a generator in a list, since it can be asked only once."""
-    return paths if isinstance(paths, str | os.PathLike | Sequence) else list(paths)
+    one = isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable)
+    given: PathLike | Sequence[PathLike] = paths if one else list(paths)
+    return given
 
 
 def _read(
@@ -173,16 +175,16 @@ def ingest(
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
     """
-    source = _listed(source)
+    given = _listed(source)
     names = ("noise", "labels", "directions")
     settings = {name: options.pop(name) for name in names if name in options}
-    if options.get("validators") is not None or any(map(catalogues.exists, roots_of(source))):
-        group = load(source, **{**options, "cache": False})
+    if options.get("validators") is not None or any(map(catalogues.exists, roots_of(given))):
+        group = load(given, **{**options, "cache": False})
         stores.save(group, store, compress=compress, timeout=timeout)
         return open_store(store, **settings)
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
     with writing(Path(store), timeout):
-        apply(plan(source, store, **options), progress=progress, compress=compress)
+        apply(plan(given, store, **options), progress=progress, compress=compress)
     return open_store(store, **settings)
