@@ -183,10 +183,14 @@ class Hpm(Mapping[str, Any]):
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Hpm:
-        """Of dotted keys with plain values, taken as they are and not looked at again."""
+        """Of dotted keys with plain values, which are not looked at again.
+
+        Lists and dicts are copied, so that whoever gets them may change them.
+        """
+        own = {k: plain_value(v) if type(v) in (list, dict) else v for k, v in values.items()}
         hpm = cls.__new__(cls)
         # Past the converter, which takes most of the time when there are thousands.
-        object.__setattr__(hpm, "values_by_key", MappingProxyType(dict(values)))
+        object.__setattr__(hpm, "values_by_key", MappingProxyType(own))
         return hpm
 
     def __getitem__(self, key: str) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dr_gen.model.codes import Codes as Row
 from dr_gen.model.codes import dense, joint
-from dr_gen.model.hpm import MISSING, Hpm, canonical, plain_value
+from dr_gen.model.hpm import MISSING, Hpm, canonical
 
 __all__ = ["HpmTable", "value_order"]
 
@@ -48,11 +48,6 @@ def _encode(cells: list[Any], codes: Codes) -> tuple[Any, ...]:
             if code == len(values):
                 values.append(value)
     return tuple(values)
-
-
-def _own(value: Any) -> Any:
-    """The value; of a list or dict a copy, which its owner may change."""
-    return plain_value(value) if isinstance(value, list | dict) else value
 
 
 def _may_be_equal(values: tuple[Any, ...]) -> bool:
@@ -142,7 +137,7 @@ class HpmTable:
         """The hyperparameters of one run."""
         column = self.codes[:, run].tolist()
         items = zip(self.keys, self.categories, column, strict=True)
-        return Hpm.from_plain({key: _own(values[code]) for key, values, code in items if code >= 0})
+        return Hpm.from_plain({key: values[code] for key, values, code in items if code >= 0})
 
     def column(self, key: str, runs: NDArray[np.intp]) -> list[Any]:
         """The value of `key` in each of `runs`, `MISSING` where there is none."""

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dr_gen.analysis.design.columns import Column
 from dr_gen.analysis.design.issue import DesignIssue, listed
 from dr_gen.analysis.design.sweep import Sweep
 from dr_gen.model.codes import Codes, counts_within, dense, joint
@@ -160,7 +161,7 @@ def _unpaired(sweep: Sweep) -> Iterator[DesignIssue]:
         return
     most = int(counts.argmax())
     other = _least_alike(sweep, packed, held, most)
-    shown = "; ".join(f"{sweep.name(c)}: {_seed_texts(sweep, c)}" for c in (most, other))
+    shown = "; ".join(f"{sweep.name(c)}: {_seed_texts(sweep, column, c)}" for c in (most, other))
     what = (
         f"configurations do not have the same seeds: {in_all} of {n_seeds:,} are in all of them "
         f"({shown})"
@@ -181,15 +182,13 @@ def _least_alike(sweep: Sweep, seeds: Codes, held: np.ndarray, one: int) -> int:
     return int(np.where(runs > 0, shared / np.maximum(runs, 1), 2.0).argmin())
 
 
-def _seed_texts(sweep: Sweep, configuration: int) -> str:
-    assert sweep.seed is not None
-    column = sweep.columns[sweep.seed]
+def _seed_texts(sweep: Sweep, column: Column, configuration: int) -> str:
     codes = np.unique(column.codes[sweep.configuration == configuration]).tolist()
     values = sorted((column.values[code] for code in codes), key=lambda v: (str(type(v)), v))
     whole = all(type(value) is int for value in values)
     if whole and len(values) > 2 and values[-1] - values[0] == len(values) - 1:
         return f"{values[0]}–{values[-1]}"
-    return listed([sweep.text(sweep.seed, value) for value in values])
+    return listed([sweep.text(column.key, value) for value in values])
 
 
 def _without_result(sweep: Sweep, statuses: np.ndarray) -> Iterator[DesignIssue]:
