@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dr_gen.analysis.comparison import compare as compare
+    from dr_gen.analysis.design.check import check_design as check_design
     from dr_gen.analysis.seeds import summarize as summarize
     from dr_gen.config import AnalysisConfig as AnalysisConfig
     from dr_gen.errors import DrGenError as DrGenError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from dr_gen.model.run import RunData as RunData
     from dr_gen.model.run import SplitMetrics as SplitMetrics
     from dr_gen.model.run_table import Status as Status
+    from dr_gen.readers.run_dirs import iter_run_dirs as iter_run_dirs
     from dr_gen.readers.runlogger import RunLogger as RunLogger
     from dr_gen.report.report import write_report as write_report
     from dr_gen.store.scan import scan_metrics as scan_metrics
@@ -53,8 +55,10 @@ _HOMES = {
     "Severity": "model.finding",
     "SplitMetrics": "model.run",
     "Status": "model.run_table",
+    "check_design": "analysis.design.check",
     "compare": "analysis.comparison",
     "ingest": "ingestion",
+    "iter_run_dirs": "readers.run_dirs",
     "load": "ingestion",
     "open_store": "ingestion",
     "scan_metrics": "store.scan",

@@ -107,7 +107,8 @@ class AnalysisConfig:
     @property
     def noise_keys(self) -> tuple[str, ...]:
         """All patterns of keys that are no part of a configuration."""
-        return tuple(p for p in (*NOISE_KEYS, *self.noise) if p not in self.important)
+        patterns = (p for p in (*NOISE_KEYS, *self.noise) if p not in self.important)
+        return (*patterns, *(f"!{pattern}" for pattern in self.important))
 
     def apply(self, group: RunGroup) -> RunGroup:
         """The group grouped and shown as these settings say."""

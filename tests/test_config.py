@@ -9,7 +9,7 @@ import pytest
 from dr_gen.config import AnalysisConfig
 from dr_gen.errors import SettingsError, SourceNotFoundError
 from dr_gen.model.group import RunGroup
-from dr_gen.model.noise import NOISE_KEYS
+from dr_gen.model.noise import NOISE_KEYS, is_noise
 from dr_gen.model.run import RunData
 
 WHOLE = """
@@ -41,6 +41,13 @@ def test_every_entry_is_read(tmp_path: Path) -> None:
     assert config.directions == {"val/score": "min"}
     assert "machine" in config.noise_keys
     assert "seed" not in config.noise_keys
+
+
+def test_a_part_of_what_is_noise_may_be_important() -> None:
+    """A key below a noise pattern counts as swept, and the rest of the pattern stays noise."""
+    noise = AnalysisConfig.from_dict({"important": ["paths.data"]}).noise_keys
+    assert is_noise("paths.out", noise)
+    assert not is_noise("paths.data", noise)
 
 
 def test_empty_file_is_the_defaults(tmp_path: Path) -> None:

@@ -128,6 +128,24 @@ def check(
 
 
 @app.command()
+def design(
+    path: PATH,
+    where: WHERE = None,
+    by: BY = None,
+    config: CONFIG = None,
+    format: FORMAT = None,
+    as_json: JSON = False,
+) -> int:
+    """Check the sweep itself: missing cells, copies, seeds, keys that go together, drift.
+
+    Exits with 1 if means or comparisons over these runs would be wrong.
+    """
+    from dr_gen.cli import designing
+
+    return designing.design(path, by, Opening(where or (), config, format), as_json)
+
+
+@app.command()
 def show(
     path: PATH,
     run: Annotated[str | None, typer.Argument(help="Id of the run, as `runs` lists it.")] = None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ __all__ = ["ingest", "load", "open_store"]
 
 
 def load(
-    path: PathLike | Sequence[PathLike],
+    path: PathLike | Iterable[PathLike],
     *,
     format: str | None = None,
     columns: ColumnMap | None = None,
@@ -38,7 +39,7 @@ def load(
 
     Parameters
     ----------
-    path : path or sequence of paths
+    path : path or iterable of paths
     format : str, optional
         Name of the format; by default each file is recognised by its content.
     columns : ColumnMap, optional
@@ -75,18 +76,26 @@ def load(
         "columns": columns,
         "expected_epochs": expected_epochs,
     }
-    roots = roots_of(path)
+    given = _listed(path)
+    roots = roots_of(given)
     any_store = any(map(catalogues.exists, roots))
     if len(roots) == 1 and any_store:
         return open_store(roots[0], **settings)
     if cache and validators is None and not any_store:
-        cached = caches.load(path, options, progress, **settings)
+        cached = caches.load(given, options, progress, **settings)
         if cached is not None:
             return validate_group(cached)
-    decided = plan(path, **options)
+    decided = plan(given, **options)
     checks = None if validators is None else tuple(validators)
     rules = Rules(format, columns or ColumnMap(), expected_epochs, checks)
     return _read(decided, rules, progress, settings)
+
+
+def _listed(paths: Any) -> PathLike | Sequence[PathLike]:
+    """The paths given; those of a generator in a list, since it can be asked only once."""
+    one = isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable)
+    given: PathLike | Sequence[PathLike] = paths if one else list(paths)
+    return given
 
 
 def _read(
@@ -127,7 +136,7 @@ def open_store(path: PathLike, **settings: Any) -> RunGroup:
 
 
 def ingest(
-    source: PathLike | Sequence[PathLike],
+    source: PathLike | Iterable[PathLike],
     store: PathLike,
     *,
     compress: bool = False,
@@ -142,7 +151,7 @@ def ingest(
 
     Parameters
     ----------
-    source : path or sequence of paths
+    source : path or iterable of paths
     store : path
         A folder of its own; made if it is not there. With stores among the sources, or
         `validators`, what is in it is replaced as a whole.
@@ -166,15 +175,16 @@ def ingest(
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
     """
+    given = _listed(source)
     names = ("noise", "labels", "directions")
     settings = {name: options.pop(name) for name in names if name in options}
-    if options.get("validators") is not None or any(map(catalogues.exists, roots_of(source))):
-        group = load(source, **{**options, "cache": False})
+    if options.get("validators") is not None or any(map(catalogues.exists, roots_of(given))):
+        group = load(given, **{**options, "cache": False})
         stores.save(group, store, compress=compress, timeout=timeout)
         return open_store(store, **settings)
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
     with writing(Path(store), timeout):
-        apply(plan(source, store, **options), progress=progress, compress=compress)
+        apply(plan(given, store, **options), progress=progress, compress=compress)
     return open_store(store, **settings)

@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 
 from dr_gen.errors import UnknownKeyError, UsageError
+from dr_gen.model.noise import any_matches
 
 __all__ = [
     "MISSING",
@@ -60,7 +61,10 @@ def plain_value(value: Any, key: str = "") -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return plain_value(value.tolist(), key)
     if isinstance(value, Mapping):
-        return {str(k): plain_value(v, f"{key}.{k}") for k, v in value.items()}
+        plain = {str(k): plain_value(v, f"{key}.{k}") for k, v in value.items()}
+        if len(plain) < len(value):
+            raise UsageError(f"hyperparameter {key!r}: two keys of it are one as text")
+        return plain
     if isinstance(value, list | tuple):
         return [plain_value(item, key) for item in value]
     if isinstance(value, set | frozenset):
@@ -102,7 +106,12 @@ def canonical(value: Any) -> Hashable:
 
 
 def format_value(value: Any) -> str:
-    """`value` as text that loses no digits: ``0.1``, ``1e-05``, ``None``, ``[1, 2]``."""
+    """`value` as text that loses no digits: ``0.00025``, ``1e-05``, ``None``, ``[1, 2]``.
+
+    Of a number it is the shortest text that reads as the same number again.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
     return value if isinstance(value, str) else repr(value)
 
 
@@ -152,18 +161,25 @@ def _fits_float(value: int) -> bool:
 def flatten(nested: Mapping[Any, Any]) -> dict[str, Any]:
     """Nested configuration to dotted keys; lists stay values, so do empty dicts.
 
+    Keys that are no text become one.
+
+    Raises
+    ------
+    UsageError
+        If a key is there twice, dotted and nested, or as a number and as text.
+
     Examples
     --------
-    >>> flatten({"optim": {"lr": 0.1, "betas": [0.9, 0.999]}, "extra": {}})
-    {'optim.lr': 0.1, 'optim.betas': [0.9, 0.999], 'extra': {}}
+    >>> flatten({"optim": {"lr": 0.1, "betas": [0.9, 0.999]}, "extra": {}, "gpus": {0: "a"}})
+    {'optim.lr': 0.1, 'optim.betas': [0.9, 0.999], 'extra': {}, 'gpus.0': 'a'}
     """
     flat: dict[str, Any] = {}
     for name, value in nested.items():
-        key = str(name)
-        if isinstance(value, Mapping) and value:
-            flat.update((f"{key}.{inner}", v) for inner, v in flatten(value).items())
-        else:
-            flat[key] = value
+        inside = flatten(value) if isinstance(value, Mapping) and value else None
+        found = {str(name): value} if inside is None else {f"{name}.{k}": inside[k] for k in inside}
+        for key in found.keys() & flat.keys():
+            raise UsageError(f"hyperparameter {key!r} is there twice, dotted and nested")
+        flat |= found
     return flat
 
 
@@ -217,6 +233,18 @@ class Hpm(Mapping[str, Any]):
 
     values_by_key: Mapping[str, Any] = attrs.field(factory=dict, converter=_plain_flat)
 
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Hpm:
+        """Of dotted keys with plain values, which are not looked at again.
+
+        Lists and dicts are copied, so that whoever gets them may change them.
+        """
+        own = {k: plain_value(v) if type(v) in (list, dict) else v for k, v in values.items()}
+        hpm = cls.__new__(cls)
+        # Past the converter, which takes most of the time when there are thousands.
+        object.__setattr__(hpm, "values_by_key", MappingProxyType(own))
+        return hpm
+
     def __getitem__(self, key: str) -> Any:
         try:
             return self.values_by_key[key]
@@ -240,6 +268,24 @@ class Hpm(Mapping[str, Any]):
         """Only `keys`, in the order given; a key that is not there gets `MISSING`."""
         return Hpm({key: self.values_by_key.get(key, MISSING) for key in keys})
 
+    def matching(self, *patterns: str) -> Hpm:
+        """Only keys that a pattern matches, by whole dotted parts and globs (`matches_key`)."""
+        return Hpm.from_plain({k: v for k, v in self.items() if any_matches(k, patterns)})
+
+    def without(self, *patterns: str) -> Hpm:
+        """Only keys that no pattern matches, by whole dotted parts and globs (`matches_key`).
+
+        Examples
+        --------
+        >>> Hpm({"optim.lr": 0.1, "paths.out": "a", "pathsize": 3}).without("paths", "*_dir")
+        Hpm({'optim.lr': 0.1, 'pathsize': 3})
+        """
+        return Hpm.from_plain({k: v for k, v in self.items() if not any_matches(k, patterns)})
+
+    def strings(self) -> list[str]:
+        """``key=value`` of each key, sorted by key; no value loses digits."""
+        return [f"{key}={format_value(self.values_by_key[key])}" for key in sorted(self)]
+
     def nested(self) -> dict[str, Any]:
         """The configuration as nested dicts."""
         return unflatten(self.values_by_key)
@@ -260,7 +306,7 @@ class Hpm(Mapping[str, Any]):
         return (Hpm, (dict(self.values_by_key),))
 
     def __str__(self) -> str:
-        return " ".join(f"{k}={format_value(self.values_by_key[k])}" for k in sorted(self))
+        return " ".join(self.strings())
 
     def __repr__(self) -> str:
         return f"Hpm({dict(self.values_by_key)!r})"

@@ -11,8 +11,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.errors import UnknownKeyError
-from dr_gen.model.hpm import Hpm
+from dr_gen.errors import AmbiguousNameError, UnknownKeyError
+from dr_gen.model.hpm import MISSING, Hpm, canonical
 from dr_gen.model.hpm_table import HpmTable, value_order
 from dr_gen.model.labels import Labels
 from dr_gen.model.noise import NOISE_KEYS, is_noise, seed_key
@@ -145,6 +145,34 @@ class HpmGroup:
             raise UnknownKeyError("hyperparameter", name, self.keys)
         return key
 
+    def real_value(self, name: str, shown: Any) -> Any:
+        """The value of a key that a display text, or the value itself, means.
+
+        Comes back unchanged when no run has such a value.
+
+        Raises
+        ------
+        UnknownKeyError
+            If no run has such a key.
+
+        Examples
+        --------
+        >>> labels = Labels(values={"w": {None: "random"}})
+        >>> g = HpmGroup.from_hpms([{"w": None, "lr": 1e-4}], labels=labels)
+        >>> g.real_value("W", "Random") is None, g.real_value("lr", "1e-4")
+        (True, 0.0001)
+        """
+        key = self.real_key(name)
+        return self.labels.real_value(key, shown, self.table.distinct(key, self.indices))
+
+    def excluding(self, *patterns: str) -> HpmGroup:
+        """The same runs with further keys taken for noise, by whole dotted parts and globs."""
+        return attrs.evolve(self, noise=(*self.noise, *patterns))
+
+    def including(self, *patterns: str) -> HpmGroup:
+        """The same runs with keys that are noise taken for important where they vary."""
+        return attrs.evolve(self, noise=(*self.noise, *(f"!{pattern}" for pattern in patterns)))
+
     def members(self, keys: Sequence[str]) -> list[tuple[Hpm, NDArray[np.intp]]]:
         """Combinations of `keys` in order of their values, with positions in the group.
 
@@ -154,15 +182,16 @@ class HpmGroup:
             If no run has such a key.
         """
         keys = [self.real_key(key) for key in keys]
-        grouped: dict[tuple[int, ...], list[int]] = {}
-        for position, code in enumerate(self.table.group_codes(keys, self.indices)):
-            grouped.setdefault(code, []).append(position)
-        out = []
-        for positions in grouped.values():
-            first = self.indices[positions[:1]]
-            hpm = Hpm({key: self.table.column(key, first)[0] for key in keys})
-            out.append((hpm, np.array(positions, np.intp)))
-        return sorted(out, key=lambda item: [value_order(v) for v in item[0].values()])
+        codes, first = self.table.combinations(keys, self.indices)
+        if not len(first):
+            return []
+        ends = np.cumsum(np.bincount(codes, minlength=len(first)))
+        positions = np.split(np.argsort(codes, kind="stable"), ends[:-1])
+        columns = [self.table.column(key, self.indices[first]) for key in keys]
+        rows = list(zip(*columns, strict=True)) if keys else [()]
+        order = sorted(range(len(rows)), key=lambda i: [value_order(v) for v in rows[i]])
+        named = [Hpm.from_plain(dict(zip(keys, row, strict=True))) for row in rows]
+        return [(named[i], positions[i]) for i in order]
 
     @functools.cached_property
     def configurations(self) -> tuple[Configuration, ...]:
@@ -172,16 +201,69 @@ class HpmGroup:
             for hpm, positions in self.members(self.important)
         )
 
+    def configuration(self, wanted: str | Mapping[str, Any]) -> Configuration:
+        """The configuration that is described so (`describe`), or has these values.
+
+        Parameters
+        ----------
+        wanted : str or mapping
+            A description, in any case; or keys to values, real or as shown, enough of them to
+            mean one configuration.
+
+        Raises
+        ------
+        UnknownKeyError
+            If there is none, or no run has a key.
+        AmbiguousNameError
+            If there are several.
+        """
+        if isinstance(wanted, str):
+            folded = " ".join(wanted.split()).casefold()
+            found = [c for c in self.configurations if self.describe(c.hpms).casefold() == folded]
+        else:
+            keys = {name: self.real_key(name) for name in wanted}
+            values = {key: self.real_value(key, wanted[name]) for name, key in keys.items()}
+            found = [
+                c
+                for c in self.configurations
+                if all(canonical(c.hpms.get(k, MISSING)) == canonical(values[k]) for k in values)
+            ]
+        name = wanted if isinstance(wanted, str) else self.labels.configuration(wanted)
+        if not found:
+            known = tuple(self.describe(c.hpms) for c in self.configurations)
+            raise UnknownKeyError("configuration", name, known)
+        if len(found) > 1:
+            known = tuple(self.describe(c.hpms) for c in found)
+            raise AmbiguousNameError("configuration", name, known)
+        return found[0]
+
+    @functools.cached_property
+    def _alike(self) -> dict[str, frozenset[str]]:
+        """For keys with texts and other values what the others look like."""
+        return {
+            key: frozenset(self.labels.value(key, v) for v in values if not isinstance(v, str))
+            for key in self.table.mixed(self.keys)
+            for values in [self.table.distinct(key, self.indices)]
+        }
+
+    def text(self, key: str, value: Any) -> str:
+        """Display text of a value; quoted when another value of the key would look like it."""
+        shown = self.labels.value(key, value)
+        alike = shown == value and shown in self._alike.get(key, ())
+        return repr(value) if alike else shown
+
     def describe(self, hpm: Mapping[str, Any]) -> str:
         """A configuration in display names: ``Init=random LR=0.1``; ``all runs`` for none."""
-        return self.labels.configuration(hpm) if hpm else "all runs"
+        names = self.labels.key_names(list(hpm))
+        shown = " ".join(f"{names[key]}={self.text(key, value)}" for key, value in hpm.items())
+        return shown or "all runs"
 
     def swept_table(self) -> tuple[list[str], list[list[list[str]]]]:
         """Header and one group of rows a key: each important key with its values."""
         names = self.labels.key_names(self.important)
         groups = []
         for key in self.important:
-            shown = [self.labels.value(key, value) for value in self.varying[key]]
+            shown = self.labels.texts(key, self.varying[key])
             groups.append([[names[key] if i == 0 else "", v] for i, v in enumerate(shown)])
         return ["Key", "Values"], groups
 
@@ -189,10 +271,42 @@ class HpmGroup:
         """Header and one row a configuration: its values and its number of runs."""
         names = self.labels.key_names(self.important)
         rows: list[list[Any]] = [
-            [*(self.labels.value(k, v) for k, v in c.hpms.items()), len(c.runs)]
+            [*(self.text(k, v) for k, v in c.hpms.items()), len(c.runs)]
             for c in self.configurations
         ]
         return [*names.values(), "Count"], rows
+
+    def cross_table(self, down: str, across: str) -> tuple[list[str], list[list[Any]]]:
+        """Header and one row a value of `down`: the number of runs for each value of `across`.
+
+        Parameters
+        ----------
+        down, across : str
+            Keys, real or display names.
+
+        Raises
+        ------
+        UnknownKeyError
+            If no run has such a key.
+
+        Examples
+        --------
+        >>> cells = [(0.1, 0), (0.2, 0), (0.1, 1)]
+        >>> g = HpmGroup.from_hpms([{"lr": lr, "wd": wd} for lr, wd in cells])
+        >>> g.cross_table("lr", "wd")
+        (['lr / wd', '0', '1'], [['0.1', 1, 1], ['0.2', 1, 0]])
+        """
+        keys = [self.real_key(down), self.real_key(across)]
+        values = [self.table.distinct(key, self.indices) for key in keys]
+        texts = [self.labels.texts(*pair) for pair in zip(keys, values, strict=True)]
+        places = [{canonical(v): i for i, v in enumerate(column)} for column in values]
+        counts = np.zeros([len(column) for column in values], np.intp)
+        for hpm, positions in self.members(keys):
+            row, column = (places[i][canonical(hpm[key])] for i, key in enumerate(keys))
+            counts[row, column] = len(positions)
+        names = self.labels.key_names(keys)
+        header = [" / ".join(names[key] for key in keys), *texts[1]]
+        return header, [[text, *row] for text, row in zip(texts[0], counts.tolist(), strict=True)]
 
     def __repr__(self) -> str:
         names = self.labels.key_names(self.important)

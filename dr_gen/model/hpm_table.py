@@ -10,6 +10,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from dr_gen.model.codes import Codes as Row
+from dr_gen.model.codes import dense, joint
 from dr_gen.model.hpm import MISSING, Hpm, canonical
 
 __all__ = ["HpmTable", "value_order"]
@@ -54,6 +56,15 @@ def _no_look_alikes(cells: list[float]) -> bool:
     """Whether there is neither NaN, which is unequal to itself, nor a zero below zero."""
     array = np.array(cells)
     return not bool(np.any(np.isnan(array) | ((array == 0) & np.signbit(array))))
+
+
+def _may_be_equal(values: tuple[Any, ...]) -> bool:
+    """Whether two of some values that differ bit for bit may still be equal."""
+    kinds = set(map(type, values))
+    if not kinds.isdisjoint((list, dict)) or kinds >= {int, float}:
+        return len(values) > 1
+    # Without ints that leaves the two zeros.
+    return float in kinds and sum(value == 0.0 for value in values if type(value) is float) > 1
 
 
 def value_order(value: Any) -> tuple[int, Any]:
@@ -139,6 +150,8 @@ class HpmTable:
         """Like `codes`, but values that are equal (``1`` and ``1.0``) share one code."""
         out = self.codes.copy()
         for position, values in enumerate(self.categories):
+            if not _may_be_equal(values):
+                continue
             first: dict[Hashable, int] = {}
             classes = [first.setdefault(canonical(v), i) for i, v in enumerate(values)]
             if len(first) < len(values):
@@ -150,7 +163,7 @@ class HpmTable:
         """The hyperparameters of one run."""
         column = self.codes[:, run].tolist()
         items = zip(self.keys, self.categories, column, strict=True)
-        return Hpm({key: values[code] for key, values, code in items if code >= 0})
+        return Hpm.from_plain({key: values[code] for key, values, code in items if code >= 0})
 
     def column(self, key: str, runs: NDArray[np.intp]) -> list[Any]:
         """The value of `key` in each of `runs`, `MISSING` where there is none."""
@@ -179,14 +192,27 @@ class HpmTable:
     def distinct(self, key: str, runs: NDArray[np.intp]) -> list[Any]:
         """The values of `key` over `runs`, each once, in `value_order`."""
         position = self._position[key]
-        codes = np.unique(self.equal_codes[position, runs]).tolist()
         values = self.categories[position]
-        return sorted((values[c] if c >= 0 else MISSING for c in codes), key=value_order)
+        _, first = dense(self.equal_codes[position, runs].astype(np.intp) + 1, len(values) + 1)
+        used = self.equal_codes[position, runs[first]].tolist()
+        found = [values[code] if code >= 0 else MISSING for code in used]
+        # Texts and whole numbers alone have an order of their own, many times as quick.
+        return sorted(found, key=None if set(map(type, found)) in ({str}, {int}) else value_order)
 
     def present(self, runs: NDArray[np.intp]) -> tuple[str, ...]:
         """Keys that at least one of `runs` has."""
         held = np.flatnonzero((self.codes[:, runs] >= 0).any(axis=1))
         return tuple(self.keys[i] for i in held.tolist())
+
+    def mixed(self, keys: Sequence[str]) -> tuple[str, ...]:
+        """Those of some keys that hold texts, and other values or none as well."""
+        out = []
+        for key in keys:
+            position = self._position[key]
+            kinds = set(map(type, self.categories[position]))
+            if str in kinds and (len(kinds) > 1 or (self.codes[position] < 0).any()):
+                out.append(key)
+        return tuple(out)
 
     def varying(self, runs: NDArray[np.intp]) -> tuple[str, ...]:
         """Keys with more than one value over `runs`; to lack a key is a value too."""
@@ -201,6 +227,19 @@ class HpmTable:
         positions = np.array([self._position[key] for key in keys], np.intp)
         codes = self.equal_codes[positions[:, None], runs].T.tolist()
         return [tuple(row) for row in codes]
+
+    def combinations(self, keys: Sequence[str], runs: NDArray[np.intp]) -> tuple[Row, Row]:
+        """The combination of `keys` that each of `runs` has, and the first of them that has it.
+
+        Returns
+        -------
+        codes : intp array, dims (run,)
+            Equal where the values of all `keys` are.
+        first : intp array, dims (combination,)
+            Place in `runs`.
+        """
+        rows = (self.equal_codes[self._position[key], runs].astype(np.intp) + 1 for key in keys)
+        return joint(list(rows), len(runs))
 
     def take(self, runs: NDArray[np.intp]) -> HpmTable:
         """The table of `runs` alone, without keys and values that none of them has."""

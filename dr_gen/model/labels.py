@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -89,23 +90,51 @@ class Labels:
         return hits[0] if len(hits) == 1 else None
 
     def real_value(self, key: str, shown: Any, known: Sequence[Any]) -> Any:
-        """The value meant by a display text or by the value itself.
+        """The value meant by a display text, by a number as text, or by the value itself.
 
         `known` are the values that occur; `shown` comes back unchanged when none of them is meant.
         """
         if any(canonical(value) == canonical(shown) for value in known) or shown is None:
             return shown
-        if isinstance(shown, str):
-            for value in known:
-                if self.value(key, value).casefold() == shown.strip().casefold():
-                    return value
-        return shown
+        if not isinstance(shown, str):
+            return shown
+        for value in known:
+            if self.value(key, value).casefold() == shown.strip().casefold():
+                return value
+        # A number may be written in many ways: 1e-4 is 0.0001.
+        number = _number(shown)
+        return next((v for v in known if number is not None and canonical(v) == number), shown)
+
+    def texts(self, key: str, values: Sequence[Any]) -> list[str]:
+        """Display texts of several values of a key, beside each other.
+
+        Where a text and another value would look the same, the text is quoted.
+
+        Examples
+        --------
+        >>> Labels().texts("lr", [0.1, "0.1", MISSING])
+        ['0.1', "'0.1'", '-']
+        """
+        shown = [self.value(key, value) for value in values]
+        others = {text for text, v in zip(shown, values, strict=True) if not isinstance(v, str)}
+        return [
+            repr(value) if isinstance(value, str) and text == value and text in others else text
+            for text, value in zip(shown, values, strict=True)
+        ]
 
     def configuration(self, hpm: Mapping[str, Any], keys: Sequence[str] | None = None) -> str:
         """One line such as ``Init=random LR=0.01``."""
         chosen = list(hpm) if keys is None else list(keys)
         names = self.key_names(chosen)
         return " ".join(f"{names[k]}={self.value(k, hpm.get(k, MISSING))}" for k in chosen)
+
+
+def _number(text: str) -> Hashable | None:
+    """What a text says as a number, as `canonical` has it."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return canonical(kind(text))
+    return None
 
 
 def _folded(value: Any) -> Any:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-__all__ = ["NOISE_KEYS", "SEED_KEYS", "is_noise", "matches_key", "seed_key"]
+__all__ = [
+    "NOISE_KEYS",
+    "SEED_KEYS",
+    "any_matches",
+    "is_noise",
+    "matches_key",
+    "noise_pattern",
+    "seed_key",
+]
 
 SEED_KEYS = ("seed", "random_seed", "rng_seed", "manual_seed", "global_seed")
 """Names under which a seed is logged, alone or as the last part of a dotted key."""
@@ -44,9 +52,34 @@ def matches_key(key: str, pattern: str) -> bool:
     )
 
 
-def is_noise(key: str, patterns: Iterable[str] = NOISE_KEYS) -> bool:
-    """Whether any of `patterns` matches `key`."""
+def any_matches(key: str, patterns: Iterable[str]) -> bool:
+    """Whether any of `patterns` names `key` or a group it is in."""
     return any(matches_key(key, pattern) for pattern in patterns)
+
+
+def noise_pattern(key: str, patterns: Iterable[str] = NOISE_KEYS) -> str | None:
+    """The pattern that makes `key` noise, or None when it is none.
+
+    A pattern after ``!`` says what is no noise, whatever the others say.
+
+    Examples
+    --------
+    >>> noise_pattern("paths.out"), noise_pattern("paths.data", ("paths", "!paths.data"))
+    ('paths', None)
+    """
+    found = None
+    for pattern in patterns:
+        if pattern.startswith("!"):
+            if matches_key(key, pattern[1:]):
+                return None
+        elif found is None and matches_key(key, pattern):
+            found = pattern
+    return found
+
+
+def is_noise(key: str, patterns: Iterable[str] = NOISE_KEYS) -> bool:
+    """Whether `patterns` make `key` noise (`noise_pattern`)."""
+    return noise_pattern(key, patterns) is not None
 
 
 def seed_key(keys: Iterable[str]) -> str | None:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from dr_gen.model.finding import Finding, Severity
 
-__all__ = ["LOG_SUFFIXES", "experiment_name", "natural_order", "run_id", "walk"]
+__all__ = [
+    "LOG_SUFFIXES",
+    "experiment_name",
+    "is_usual_log",
+    "natural_order",
+    "run_id",
+    "walk",
+]
 
 LOG_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".log", ".txt", ".gz"})
 """Endings that are no part of the name of a run."""
@@ -56,11 +63,28 @@ def run_id(path: Path, root: Path) -> str:
     if path != root:
         relative = whole if top == os.curdir else whole[len(top.rstrip(os.sep)) + 1 :]
     folder, stem = os.path.split(relative)
-    while (suffix := os.path.splitext(stem)[1]) in LOG_SUFFIXES:
-        stem = stem[: -len(suffix)]
+    stem = _stem(stem)
     if stem.casefold() not in _GENERIC_STEMS:
         return os.path.join(folder, stem).replace(os.sep, "/")
     return folder.replace(os.sep, "/") or experiment_name(root) or stem
+
+
+def is_usual_log(name: str) -> bool:
+    """Whether a file is called as many a program calls its log, whatever the run is called.
+
+    Examples
+    --------
+    >>> is_usual_log("metrics.jsonl"), is_usual_log("lr0.1-s0.jsonl"), is_usual_log("metrics")
+    (True, False, False)
+    """
+    stem = _stem(name)
+    return stem != name and stem.casefold() in _GENERIC_STEMS
+
+
+def _stem(name: str) -> str:
+    while (suffix := os.path.splitext(name)[1]) in LOG_SUFFIXES:
+        name = name[: -len(suffix)]
+    return name
 
 
 def walk(root: Path) -> tuple[list[Path], list[Finding]]:

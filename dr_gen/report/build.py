@@ -69,6 +69,8 @@ def _sweep(facts: Facts) -> Iterator[Block]:
             f"These vary too, but are no part of a configuration: {', '.join(hpms.excluded)}.",
             "note",
         )
+    if facts.design.issues:
+        yield tables.design_table(facts.design)
 
 
 def _ended(facts: Facts) -> Iterator[Block]:

@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 
 from dr_gen.analysis.comparison import Comparison, compare_rows
+from dr_gen.analysis.design.check import DesignCheck, check_design
 from dr_gen.analysis.failures import FailureTable, failures
 from dr_gen.analysis.heldout import HeldOut, held_out
 from dr_gen.analysis.metric import default_metric
@@ -71,6 +72,11 @@ class Facts:
     def comparison(self) -> Comparison | None:
         """The summary's configurations against each other."""
         return None if self.summary is None else compare_rows(self.summary)
+
+    @functools.cached_property
+    def design(self) -> DesignCheck:
+        """What the choice of runs does not allow to say."""
+        return check_design(self.group)
 
     @functools.cached_property
     def held_out(self) -> HeldOut | None:

@@ -31,6 +31,7 @@ def report_data(facts: Facts) -> dict[str, Any]:
         "direction": None if summary is None else summary.direction,
         "level": facts.level,
         "sweep": _sweep(facts),
+        "design": facts.design.to_dict(),
         "failures": facts.failures.to_dict(),
         "summary": [] if summary is None else summary.to_dicts(),
         "summary_notes": [] if summary is None else list(summary.notes),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from dr_gen.analysis.comparison import Comparison, relevant_pairs
+from dr_gen.analysis.design.check import DesignCheck
 from dr_gen.analysis.failures import FailureTable
 from dr_gen.analysis.heldout import HeldOut
 from dr_gen.analysis.seeds import Summary
@@ -20,6 +21,7 @@ from dr_gen.report.sections import Table
 
 __all__ = [
     "comparison_table",
+    "design_table",
     "ended_table",
     "finding_codes_table",
     "findings_table",
@@ -70,6 +72,16 @@ def swept_table(group: RunGroup) -> Table:
         rows.append((names[key], key, str(len(values)), _listed(values, _MOST_VALUES)))
     header = ("Key", "Hyperparameter", "Values", "")
     return _table(header, rows, numeric=frozenset({2}))
+
+
+def design_table(found: DesignCheck) -> Table:
+    """What the choice of runs does not allow to say, the gravest first."""
+    rows = [
+        (str(i.severity), i.code, f"{i.what} ({i.hint})" if i.hint else i.what)
+        for i in found.issues
+    ]
+    caption = "What the choice of runs does not allow to say."
+    return _table(("Severity", "Code", "What"), rows, caption=caption)
 
 
 def ended_table(group: RunGroup, found: FailureTable) -> Table:

@@ -54,6 +54,59 @@ def test_flatten_keeps_empty_groups_and_takes_any_key() -> None:
     assert flatten({"a": {}, "b": {1: {None: [2]}}}) == {"a": {}, "b.1.None": [2]}
 
 
+@pytest.mark.parametrize(
+    "config", [{"a": {"b": 1}, "a.b": 2}, {"a.b": 2, "a": {"b": 1}}, {1: "x", "1": "y"}]
+)
+def test_a_key_that_is_there_twice_is_refused(config: dict[Any, Any]) -> None:
+    """Of two keys that flatten to one, neither is dropped in silence."""
+    with pytest.raises(UsageError, match="twice"):
+        Hpm(config)
+    with pytest.raises(UsageError, match="as text"):
+        Hpm({"list": [{1: "x", "1": "y"}]})
+
+
+@given(st.one_of(st.floats(), st.integers(), st.sampled_from([1e-4, 0.00025, 1e-5, 5e-324])))
+def test_a_number_reads_as_itself_again(number: float) -> None:
+    """The text of a number loses no digit, and no shorter text of digits would do."""
+    text = format_value(number)
+    assert canonical(type(number)(text)) == canonical(number)
+    assert format_value(np.array([number]).tolist()[0]) == text
+    assert format_value(np.float64(0.1)) == "0.1"
+    digits = text.partition("e")[0].lstrip("-0.").replace(".", "").rstrip("0")
+    if isinstance(number, float) and len(digits) > 1:
+        shorter = f"{number:.{len(digits) - 2}e}"
+        assert float(shorter) != number
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1e-4, "0.0001"), (0.00025, "0.00025"), (1e-5, "1e-05"), (0.1, "0.1"), (270, "270")],
+)
+def test_usual_values_look_as_usual(number: float, text: str) -> None:
+    """Learning rates and decays are shown as people write them."""
+    assert format_value(number) == text
+
+
+@given(hpms(), st.lists(st.sampled_from(["a", "a.b", "k*", "*", "nothing"]), max_size=2))
+def test_patterns_part_the_keys(hpm: Hpm, patterns: list[str]) -> None:
+    """Each key either matches a pattern or does not, and keeps its value and place."""
+    inside, outside = hpm.matching(*patterns), hpm.without(*patterns)
+    assert set(inside) | set(outside) == set(hpm)
+    assert not set(inside) & set(outside)
+    for part in (inside, outside):
+        assert list(part) == [key for key in hpm if key in part]
+        assert all(canonical(part[key]) == canonical(hpm[key]) for key in part)
+    assert [text.partition("=")[0] for text in Hpm({"b": 1, "a": 2}).strings()] == ["a", "b"]
+
+
+def test_exclusion_is_by_whole_parts() -> None:
+    """`paths` leaves `pathsize` alone, and `seed` takes `data.seed` but not `seed_x`."""
+    hpm = Hpm({"paths": {"out": "o"}, "pathsize": 1, "seed": 0, "seed_x": 1, "data": {"seed": 2}})
+    assert list(hpm.without("paths", "seed")) == ["pathsize", "seed_x"]
+    assert list(hpm.matching("data")) == ["data.seed"]
+    assert list(hpm.matching("s*d")) == ["seed", "data.seed"]
+
+
 @given(hpms(), hpms())
 def test_equal_hyperparameters_have_equal_hashes(a: Hpm, b: Hpm) -> None:
     """Equality and hash go together, so that they can be keys of a dict."""

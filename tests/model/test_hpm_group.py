@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dr_gen.errors import UnknownKeyError
+from dr_gen.errors import AmbiguousNameError, UnknownKeyError
 from dr_gen.model.hpm import MISSING, Hpm, canonical
 from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.model.labels import Labels
-from dr_gen.model.noise import NOISE_KEYS, is_noise, matches_key, seed_key
+from dr_gen.model.noise import NOISE_KEYS, is_noise, matches_key, noise_pattern, seed_key
 from dr_gen.testing import hpm_values, hpms
 
 LABELS = Labels(
@@ -172,6 +174,71 @@ def test_keys_are_found_by_any_of_their_names() -> None:
     assert len(group.members(["Init"])) == 2
 
 
+@given(rows_of_runs)
+def test_a_described_configuration_is_found_again(rows: list[Hpm]) -> None:
+    """From a configuration to its description and back is a round trip."""
+    group = HpmGroup.from_hpms(rows, labels=LABELS)
+    texts = Counter(" ".join(group.describe(c.hpms).split()).casefold()
+                    for c in group.configurations)  # fmt: skip
+    for c in group.configurations:
+        text = group.describe(c.hpms)
+        plain = " ".join(text.split())
+        if plain == text and texts[plain.casefold()] == 1:
+            assert group.configuration(text) == c
+        assert group.configuration(c.hpms) == c
+
+
+def test_a_configuration_is_found_by_what_is_shown() -> None:
+    """Display names and values, real ones, and a part of the keys mean a configuration."""
+    group = sweep()
+    wanted = group.configurations[1]
+    names: list[Any] = ["Init=random LR=0.1", "init=Random  lr=0.1", {"Init": "random", "LR": 0.1}]
+    names += [{"model.weights": None, "optim__lr": "1e-1"}, {"lr": 0.1, "weights": None}]
+    for name in names:
+        assert group.configuration(name) == wanted
+    with pytest.raises(AmbiguousNameError, match=r"Init=random LR=0\.1"):
+        group.configuration({"LR": 0.1})
+    with pytest.raises(UnknownKeyError, match=r"Init=random LR=0\.1"):
+        group.configuration("Init=random LR=0.11")
+    with pytest.raises(UnknownKeyError, match="lr"):
+        group.configuration({"lrr": 0.1})
+
+
+def test_values_that_look_alike_are_told_apart() -> None:
+    """A number and its text are two configurations, and look like two in every table."""
+    group = HpmGroup.from_hpms([{"lr": 0.1}, {"lr": "0.1"}, {}])
+    assert group.sweep_table()[1] == [["-", 1], ["0.1", 1], ["'0.1'", 1]]
+    assert group.swept_table()[1] == [[["lr", "-"], ["", "0.1"], ["", "'0.1'"]]]
+    assert group.configuration("lr='0.1'").runs == ("1",)
+
+
+def test_importance_is_for_the_group_to_change() -> None:
+    """Keys are taken for noise or for important by whole parts, in a new group."""
+    group = sweep()
+    assert group.excluding("optim").important == ("model.weights",)
+    assert group.excluding("opt", "w*").important == ("optim.lr",)
+    assert group.including("paths.out").important == ("model.weights", "optim.lr", "paths.out")
+    assert group.including("seed").excluded == ("paths.out", "write_checkpoint")
+    assert group.including("seed").excluding("seed").important == (
+        *group.important,
+        "seed",
+    )
+    assert group.important == ("model.weights", "optim.lr")
+
+
+@given(rows_of_runs)
+def test_a_cross_table_counts_every_run_once(rows: list[Hpm]) -> None:
+    """The cells of a table of two keys add up to the runs."""
+    group = HpmGroup.from_hpms(rows)
+    for down, across in itertools.permutations(group.keys[:2], 2):
+        header, table = group.cross_table(down, across)
+        assert all(len(row) == len(header) for row in table)
+        assert sum(sum(row[1:]) for row in table) == len(rows)
+        assert len(table) == len({canonical(row.get(down, MISSING)) for row in rows})
+        counts = Counter(canonical(row.get(down, MISSING)) for row in rows)
+        assert sorted(sum(row[1:]) for row in table) == sorted(counts.values())
+
+
 def test_a_group_survives_pickling() -> None:
     """A pickled group has the same configurations."""
     group = sweep()
@@ -209,6 +276,15 @@ def test_html_is_escaped() -> None:
 def test_noise_is_matched_on_whole_parts(key: str, pattern: str, matched: bool) -> None:
     """A pattern hides a dotted part and what is below it, never a part that only begins so."""
     assert matches_key(key, pattern) is matched
+
+
+def test_a_pattern_may_say_what_is_no_noise() -> None:
+    """What follows an exclamation mark is no noise, wherever it stands."""
+    for patterns in (("paths", "!paths.data"), ("!paths.data", "paths")):
+        assert is_noise("paths.out", patterns)
+        assert not is_noise("paths.data", patterns)
+        assert not is_noise("paths.data.root", patterns)
+    assert noise_pattern("a.paths", ("seed", "p*", "paths")) == "p*"
 
 
 @pytest.mark.parametrize("key", ["logdir", "train.workdir", "exp_name", "output_dir", "a.seed"])

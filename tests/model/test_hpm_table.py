@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dr_gen.model.hpm import MISSING, Hpm, canonical
+from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.model.hpm_table import HpmTable, value_order
 from dr_gen.testing import hpm_values, hpms
 
@@ -116,3 +117,13 @@ def test_equal_values_of_two_types_are_one_value_but_stay_what_they_are() -> Non
     assert table.varying(two) == ()
     assert table.varying(np.array([0, 2])) == ("a",)
     assert [type(value) for value in table.column("a", np.arange(3))] == [int, float, bool]
+
+
+def test_a_list_that_is_changed_changes_no_table() -> None:
+    """What a run or a configuration gives out is its own, nested or not."""
+    group = HpmGroup.from_hpms([{"a": [1, {"b": [2]}]}, {"a": [3]}])
+    for hpm in (group.table.row(0), group.configurations[0].hpms, group.table.row(0).matching("a")):
+        hpm["a"].append(4)
+        hpm["a"][-2] = None
+    assert group.table.row(0) == Hpm({"a": [1, {"b": [2]}]})
+    assert group.varying["a"] == [[1, {"b": [2]}], [3]]

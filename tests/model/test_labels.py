@@ -76,6 +76,34 @@ def test_values_are_found_from_what_is_shown() -> None:
     assert LABELS.real_value("optim.lr", None, [0.1]) is None
 
 
+@given(hpm_keys(), st.lists(hpm_values(nested=False), min_size=1, max_size=4), labels())
+def test_a_shown_value_means_a_value_shown_so(key: str, values: list[Any], labels: Labels) -> None:
+    """From value to text and back comes a value of the same text: the very one, mostly."""
+    for value in values:
+        shown = labels.value(key, value)
+        found = labels.real_value(key, shown, values)
+        assert labels.value(key, found).casefold() == shown.casefold()
+        alone = [v for v in values if labels.value(key, v).casefold() == shown.casefold()]
+        if len({canonical(v) for v in alone}) == 1 and shown == shown.strip():
+            assert canonical(found) == canonical(value)
+
+
+@pytest.mark.parametrize("text", ["1e-4", "0.0001", "1E-04", "+.0001", " 1e-4 "])
+def test_a_number_is_found_however_it_is_written(text: str) -> None:
+    """Another text of the same number means the number."""
+    assert Labels().real_value("wd", text, [0.1, 1e-4]) == 1e-4
+    assert Labels().real_value("wd", text, [0.1, 1e-4, text]) == text
+
+
+@given(hpm_keys(), st.lists(hpm_values(nested=False), max_size=5, unique_by=canonical))
+def test_texts_beside_each_other_are_told_apart(key: str, values: list[Any]) -> None:
+    """Different values of a key look different, though one is the text of the other."""
+    texts = Labels().texts(key, values)
+    assert len(texts) == len(values)
+    quoted = any(isinstance(v, str) and v[:1] in "'\"" for v in values)
+    assert quoted or len(set(texts)) == len(values)
+
+
 def test_the_text_none_stands_for_null() -> None:
     """A label for null holds for the text that older logs wrote, and the other way round."""
     assert LABELS.value("model.weights", "None") == "random"

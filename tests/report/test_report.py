@@ -16,7 +16,9 @@ import pytest
 from scipy import stats
 
 from dr_gen.analysis.comparison import compare
+from dr_gen.analysis.design.check import check_design
 from dr_gen.analysis.seeds import summarize
+from dr_gen.convert import json_text
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.finding import Finding
 from dr_gen.model.group import RunGroup
@@ -112,6 +114,18 @@ def written(group: RunGroup, folder: Path, **settings: Any) -> tuple[ReportPaths
     data = json.loads(paths.json.read_text(encoding="utf-8"), parse_constant=pytest.fail)
     page = Page(paths.html.read_text(encoding="utf-8"))
     return paths, data, page, paths.markdown.read_text(encoding="utf-8")
+
+
+def test_what_the_sweep_cannot_say_is_in_the_report(tmp_path: Path) -> None:
+    """The check of the design stands beside what was swept, and whole in the JSON."""
+    runs = [run_of(lr, s) for lr in (0.1, 0.2) for s in range(2)]
+    group = RunGroup.from_runs([*runs, run_of(0.3, 0)])
+    _, data, page, markdown = written(group, tmp_path / "report")
+    assert data["design"] == json.loads(json_text(check_design(group).to_dict()))
+    assert [issue["code"] for issue in data["design"]["issues"]] == ["single-seed", "unequal-seeds"]
+    for text in (page.text, markdown):
+        assert "single-seed" in text
+        assert "1 of 3 configurations have a single seed" in text
 
 
 def nothing(**facts: Any) -> RunData:
