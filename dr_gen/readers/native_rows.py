@@ -156,7 +156,7 @@ class _Lines:
     ) -> None:
         self._block, self._logs = block, logs
         self._numbers = np.array(numbers, np.int32)
-        self.n_quotes = np.zeros(len(logs), np.int64)
+        self.n_quotes = [0] * len(logs)
 
     def rows(self, decoded: Decoded[Schema]) -> Rows | None:
         """The metric lines among the objects of one schema."""
@@ -169,7 +169,7 @@ class _Lines:
         has = split >= 0
         at = np.arange(len(objects))
         if not has.all():
-            self._take_others(decoded, part, np.flatnonzero(~has).tolist(), starts)
+            self._take_others(decoded, part, np.flatnonzero(~has), starts)
             objects = list(itertools.compress(objects, has.tolist()))
             at = np.flatnonzero(has)
         made = None
@@ -188,11 +188,11 @@ class _Lines:
         self,
         decoded: Decoded[Schema],
         part: NDArray[np.int32],
-        places: list[int],
+        places: Ints,
         starts: list[int],
     ) -> None:
-        for place in places:
-            number, line = int(part[place]), decoded.objects[place]
+        for place, number in zip(places.tolist(), part[places].tolist(), strict=True):
+            line = decoded.objects[place]
             log = self._logs[number]
             log.take(log.n_objects + place - starts[number], line)
             if place not in decoded.careful:
@@ -219,14 +219,17 @@ class _Lines:
 
     def _count_quotes(self, rows: Rows, objects: list[Any]) -> None:
         """Add the quotation marks of the names in the rows, and of their titles."""
-        absent = (rows.values.view(np.int64) == ABSENT_BITS).sum(axis=1)
-        per_row = 6 + 2 * (rows.values.shape[1] + len(rows.xs) - absent)
+        per_row = np.full(len(rows), 6 + 2 * (rows.values.shape[1] + len(rows.xs)))
+        absent = rows.values.view(np.int64) == ABSENT_BITS
+        if absent.any():
+            per_row -= 2 * absent.sum(axis=1)
         for column in rows.xs:
             if column.whole is not None:
                 per_row -= 2 * (column.values.view(np.int64) == ABSENT_BITS)
         if objects[0].title is not None or objects[-1].title is not None:
             per_row += 4 * np.array([one.title is not None for one in objects])
-        self.n_quotes += np.bincount(rows.log, per_row, len(self._logs)).astype(np.int64)
+        counts = np.bincount(rows.log, per_row, len(self._logs)).tolist()
+        self.n_quotes = [n + int(more) for n, more in zip(self.n_quotes, counts, strict=True)]
 
     def _begin_logs(
         self, decoded: Decoded[Schema], at: Ints, part: NDArray[np.int32], starts: list[int]
