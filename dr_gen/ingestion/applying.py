@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import attrs
 
 from dr_gen.errors import DrGenError, UsageError
-from dr_gen.ingestion.planning import Plan, Source, Step, unique
+from dr_gen.ingestion.planning import unique
+from dr_gen.ingestion.plans import Plan, Source, Step
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup, with_records
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
-from dr_gen.store.catalogue import Catalogue, SourceRecord
+from dr_gen.store.catalogue import Catalogue
+from dr_gen.store.sources import SourceRecord, SourceTable
 from dr_gen.store.writing import commit
 from dr_gen.validators import validate_all
 
@@ -57,6 +59,8 @@ def apply(
     """
     if plan.store is None:
         raise UsageError("the plan was made for no store; name one when planning")
+    if plan.as_before and is_current(plan, keep_gone=keep_gone):
+        return False
     steps = [step for step in plan.steps if keep_gone or step.kind != "gone"]
     fresh: dict[str, ReadResult] = {}
     pending = [step for step in steps if step.to_read]
@@ -88,13 +92,17 @@ def apply(
 
 def is_current(plan: Plan, *, keep_gone: bool = True) -> bool:
     """Whether carrying out the plan would change nothing."""
+    sources = plan.before.sources
+    if plan.as_before and (keep_gone or not any(one.gone for one in sources.noted())):
+        runs, findings = tuple(sources.runs()), (*plan.findings, *_findings(sources.noted()))
+        return (runs, findings) == (plan.before.runs, plan.before.findings)
     steps = [step for step in plan.steps if keep_gone or step.kind != "gone"]
     if any(step.to_read for step in steps):
         return False
     return _content(plan, steps, {}, _ids(steps, {})) == _content_of(plan.before)
 
 
-_Content = tuple[tuple[SourceRecord, ...], tuple[str, ...], tuple[Finding, ...]]
+_Content = tuple[SourceTable, tuple[str, ...], tuple[Finding, ...]]
 """Sources, ids of runs and findings of a store."""
 
 
@@ -112,9 +120,9 @@ def _content(
     rank = {"elsewhere": 0, "gone": 2}
     ordered = sorted(steps, key=lambda step: rank.get(step.kind, 1))
     records = (_record(step.record, fresh.get(step.record.path), ids) for step in ordered)
-    sources = tuple(records)
-    runs = tuple(run for source in sources for run in source.runs)
-    return sources, runs, (*plan.findings, *_findings(sources))
+    sources = SourceTable.of(records, plan.roots)
+    runs = tuple(sources.runs())
+    return sources, runs, (*plan.findings, *_findings(sources.noted()))
 
 
 def _ids(steps: Sequence[Step], fresh: Mapping[str, ReadResult]) -> dict[str, tuple[str, ...]]:
@@ -144,9 +152,10 @@ def _record(
 
 
 def _findings(sources: Iterable[SourceRecord]) -> Iterator[Finding]:
-    for source in sources:
+    noted = [*sources]
+    for source in noted:
         yield from source.findings
-    for source in sources:
+    for source in noted:
         if source.gone:
             message = "the file is no longer there; its runs are kept as they were last read"
             for run in source.runs:

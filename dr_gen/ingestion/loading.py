@@ -9,7 +9,8 @@ from typing import Any
 from dr_gen.group_validators import validate_group
 from dr_gen.ingestion import cache as caches
 from dr_gen.ingestion.applying import Progress, apply, read_sources, renamed
-from dr_gen.ingestion.planning import PathLike, Plan, plan, roots_of
+from dr_gen.ingestion.planning import PathLike, plan, roots_of
+from dr_gen.ingestion.plans import Plan
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData

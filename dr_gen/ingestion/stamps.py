@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dr_gen.readers.settings import SIDECARS
-from dr_gen.store.catalogue import Stamp
+from dr_gen.store.sources import Stamp
 
 __all__ = ["Folders", "renewed"]
 
@@ -17,7 +17,12 @@ _SETTLED_NS = 2_000_000_000
 keep its times. A younger file is known by its content as well."""
 
 
-def renewed(path: str | os.PathLike[str], before: Stamp | None, now: int) -> tuple[Stamp, bool]:
+def renewed(
+    path: str | os.PathLike[str],
+    before: Stamp | None,
+    now: int,
+    about: os.stat_result | None = None,
+) -> tuple[Stamp, bool]:
     """The stamp of a file, and whether it is unchanged since `before`.
 
     Parameters
@@ -26,13 +31,15 @@ def renewed(path: str | os.PathLike[str], before: Stamp | None, now: int) -> tup
     before : Stamp or None
     now : int
         Time in nanoseconds since 1970.
+    about : os.stat_result, optional
+        What the system says of the file, when it was asked already.
 
     Raises
     ------
     OSError
         If it cannot be looked at.
     """
-    about = os.stat(path)
+    about = os.stat(path) if about is None else about
     times = (about.st_size, about.st_mtime_ns, about.st_ctime_ns)
     alike = before is not None and times == (before.size, before.mtime_ns, before.ctime_ns)
     if alike and before is not None and not before.digest:
@@ -56,14 +63,18 @@ class Folders:
         self._names: dict[str, list[str]] = {}
         self._stamps: dict[tuple[str, Stamp | None], tuple[Stamp, bool]] = {}
 
+    def names(self, folder: str) -> Sequence[str]:
+        """Names of the settings files that `folder`, a path that ends with a slash, may hold."""
+        if folder not in self._names:
+            self._names[folder] = _settings_files(folder)
+        return self._names[folder]
+
     def beside(
         self, path: str, before: Mapping[str, Stamp] | None
     ) -> tuple[Mapping[str, Stamp], bool]:
         """Stamps of the settings files beside `path`, and whether they are those of `before`."""
         folder = path[: path.rfind(os.sep) + 1]
-        if folder not in self._names:
-            self._names[folder] = _settings_files(folder)
-        names = self._names[folder]
+        names = self.names(folder)
         if not names:
             return _NONE, before is not None and not before
         found: dict[str, Stamp] = {}

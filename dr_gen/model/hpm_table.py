@@ -113,6 +113,8 @@ class HpmTable:
         """Like `codes`, but values that are equal (``1`` and ``1.0``) share one code."""
         out = self.codes.copy()
         for position, values in enumerate(self.categories):
+            if set(map(type, values)) <= {str}:
+                continue  # texts that differ are not equal, and names of runs are many
             first: dict[Hashable, int] = {}
             classes = [first.setdefault(canonical(v), i) for i, v in enumerate(values)]
             if len(first) < len(values):
