@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
 from dr_gen.ingestion.rules import Rules
 from dr_gen.ingestion.stamps import Folders, renewed
+from dr_gen.readers import formats
+from dr_gen.readers.contract import HEAD_BYTES
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.catalogue import Catalogue
 from dr_gen.store.sources import SourceRecord, Stamp
@@ -34,6 +36,8 @@ class Look:
         What is known of it.
     same : bool
         Whether that still holds.
+    grown : bool
+        Whether it seems to be what it was with something appended, told without reading it.
     """
 
     path: str
@@ -42,6 +46,7 @@ class Look:
     beside: Mapping[str, Stamp] = attrs.field(factory=dict)
     known: SourceRecord | None = None
     same: bool = False
+    grown: bool = False
 
 
 @attrs.frozen
@@ -68,9 +73,19 @@ class Memory:
         What is in the store.
     how : str
         The rules by which files are read now.
+
+    Parameters
+    ----------
+    store : Path or None
+    rules : Rules
+    whole : collection of str
+        Paths of files that are read from their beginning, whatever they seem to be.
     """
 
-    def __init__(self, store: Path | None, rules: Rules) -> None:
+    def __init__(self, store: Path | None, rules: Rules, whole: Collection[str] = ()) -> None:
+        self._whole = whole
+        # A reader from outside may see in more lines what it did not see in fewer.
+        self._others_may_claim = formats.formats().readers.keys() != formats.FORMATS.keys()
         self._place = None if store is None else os.path.join(os.path.abspath(store), "")
         there = store is not None and catalogues.exists(store)
         self.before = catalogues.read(store, sources=True) if there and store else Catalogue()
@@ -134,6 +149,11 @@ class Memory:
 
     def _compared(self, path: str, given: str, about: os.stat_result, row: int) -> Look:
         old = self._table[row] if row >= 0 else None
+        if old is not None and self._has_grown(old, about):
+            times = (about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+            beside, same = self._folders.beside(given, old.beside)
+            if same and beside == old.beside:
+                return Look(path, given, Stamp(*times), beside, old, grown=True)
         try:
             stamp, same = renewed(given, old.stamp if old else None, self._now, about)
         except OSError:
@@ -141,6 +161,14 @@ class Memory:
         beside, same_beside = self._folders.beside(given, old.beside if old else None)
         same = same and same_beside and old is not None and old.how == self.how
         return Look(path, given, stamp, beside, old, same)
+
+    def _has_grown(self, old: SourceRecord, about: os.stat_result) -> bool:
+        mark = old.mark
+        if mark is None or old.gone or old.how != self.how or old.path in self._whole:
+            return False
+        if old.stamp.size < HEAD_BYTES and self._others_may_claim:
+            return False
+        return about.st_size > old.stamp.size and about.st_ino == mark.inode
 
     def _is_kept(self, look: Look, old: SourceRecord) -> bool:
         return look.same and not old.gone and (look.stamp, look.beside) == (old.stamp, old.beside)

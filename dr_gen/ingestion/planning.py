@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -63,10 +64,20 @@ def plan(
     StoreError
         If the store cannot be read.
     """
-    rules = Rules(format, columns or ColumnMap(), expected_epochs)
-    reader = None if format is None else formats.reader(format)
+    given = (source, store, Rules(format, columns or ColumnMap(), expected_epochs), experiment)
+    return _plan(*given, whole=())
+
+
+def _plan(
+    source: PathLike | Sequence[PathLike],
+    store: PathLike | None,
+    rules: Rules,
+    experiment: str | None,
+    whole: Collection[str],
+) -> Plan:
+    reader = None if rules.format is None else formats.reader(rules.format)
     target = None if store is None else Path(store)
-    memory = Memory(target, rules)
+    memory = Memory(target, rules, whole)
     roots = roots_of(source)
     findings = [] if reader is not None else list(formats.formats().findings)
     searches = [*_searches(roots, experiment, memory, findings)]
@@ -82,6 +93,9 @@ def plan(
         sources = tuple(_with_unique_ids([source for source, _ in logs]))
         looks = [look for _, look in logs]
         steps = () if target is None else (*_steps(memory, seen, sources, looks, absolute),)
+        grown = {look.path for _, look in seen if look.grown}
+        if odd := grown.difference(step.record.path for step in steps if step.since is not None):
+            return _plan(source, store, rules, experiment, {*whole, *odd})
     n_files = sum(s.n_files for s in searches)
     stores = tuple(filter(catalogues.exists, roots))
     if not (sources or stores or memory.before.sources) and not any(f.path for f in findings):
@@ -89,7 +103,19 @@ def plan(
         reason = f"no training log was recognised in {n_files} file{'' if n_files == 1 else 's'}"
         raise UnknownFormatError(where, tuple(formats.names()), reason)
     found = (sources, stores, tuple(findings), n_files)
-    return Plan(*found, steps, target, memory.before, rules, absolute, as_before)
+    again = partial(_again, source, store, rules, experiment, whole)
+    return Plan(*found, steps, target, memory.before, rules, absolute, as_before, again)
+
+
+def _again(
+    source: PathLike | Sequence[PathLike],
+    store: PathLike | None,
+    rules: Rules,
+    experiment: str | None,
+    whole: Collection[str],
+    more: Collection[str],
+) -> Plan:
+    return _plan(source, store, rules, experiment, {*whole, *more})
 
 
 def roots_of(source: PathLike | Sequence[PathLike]) -> list[Path]:
@@ -214,6 +240,8 @@ def _step(source: Source, look: Look, how: str) -> Step:
     )
     if old is None or not old.format:
         return Step("new", record, source)
+    if look.grown and told == (old.format, old.run_id, old.experiment):
+        return Step("grown", record, source, old)
     grown = stamp.size > old.stamp.size and record.how == old.how
     return Step("grown" if grown else "rewritten", record, source)
 
@@ -224,7 +252,7 @@ def _recognised(
     """The logs among the files."""
     readers = formats.formats().readers
     for search, look in seen:
-        known = look.known if look.same else None
+        known = look.known if look.same or look.grown else None
         if known is not None and not known.format:
             continue
         path = Path(look.given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Generic, Literal, TypeVar, overload
 
@@ -58,11 +58,14 @@ class Step:
         What the store will remember of it; of a file that is to be read all but its content.
     source : Source or None
         The file, when it is there and a log.
+    since : SourceRecord or None
+        What was known of a file that grew, when only what was appended need be read.
     """
 
     kind: Kind
     record: SourceRecord
     source: Source | None = None
+    since: SourceRecord | None = None
 
     @property
     def to_read(self) -> bool:
@@ -123,6 +126,9 @@ class Plan:
         What was searched, absolute.
     as_before : bool
         Whether the search found what the last one for the store found, and all of it unchanged.
+    again : callable or None
+        Gives the plan in which the files of the paths given are read from their beginning, for
+        when they turn out not to be what they were with something appended.
     """
 
     sources: Sequence[Source]
@@ -135,6 +141,9 @@ class Plan:
     rules: Rules = attrs.field(factory=Rules, repr=False)
     roots: tuple[str, ...] = ()
     as_before: bool = False
+    again: Callable[[Collection[str]], Plan] | None = attrs.field(
+        default=None, eq=False, repr=False
+    )
 
     @property
     def to_read(self) -> list[Step]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dr_gen.readers.settings import SIDECARS
 from dr_gen.store.sources import Stamp
 
-__all__ = ["Folders", "renewed"]
+__all__ = ["Folders", "digest_of", "is_settled", "renewed"]
 
 _SETTLED_NS = 2_000_000_000
 """File systems count time in steps of up to two seconds (FAT); within one a file can change and
@@ -44,14 +44,27 @@ def renewed(
     alike = before is not None and times == (before.size, before.mtime_ns, before.ctime_ns)
     if alike and before is not None and not before.digest:
         return before, True
-    settled = max(times[1:]) < now - _SETTLED_NS or not stat.S_ISREG(about.st_mode)
-    digest = "" if settled and not alike else _digest(path)
+    stamp = Stamp(*times)
+    settled = is_settled(stamp, now) or not stat.S_ISREG(about.st_mode)
+    since = before.since if alike and before is not None else 0
+    digest = "" if settled and not alike else _digest(path, since)
     same = alike and before is not None and before.digest == digest
-    return Stamp(*times, "" if settled else digest), same
+    return stamp if settled else Stamp(*times, digest, since), same
 
 
-def _digest(path: str | os.PathLike[str]) -> str:
+def is_settled(stamp: Stamp, now: int) -> bool:
+    """Whether a file is old enough that a later change must have moved its times."""
+    return max(stamp.mtime_ns, stamp.ctime_ns) < now - _SETTLED_NS
+
+
+def digest_of(content: bytes) -> str:
+    """The digest that stands in a `Stamp`."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _digest(path: str | os.PathLike[str], since: int) -> str:
     with open(path, "rb") as file:
+        file.seek(since)
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 

@@ -16,7 +16,8 @@ or text file the objects may end lines that begin with other text.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,12 @@ from dr_gen.readers.columns import (
     metric_names,
     repeated_settings,
 )
-from dr_gen.readers.contract import ColumnMap, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import ColumnMap, Detection, More, ReadOptions, ReadResult
+from dr_gen.readers.joining import is_plain_number
+from dr_gen.readers.jsonlines_more import UNSTEADY, read_more
 from dr_gen.readers.lines import JsonLines, log_suffix
 from dr_gen.readers.measurements import CellNotes
-from dr_gen.readers.naming import DEFAULT_SPLIT, file_split
+from dr_gen.readers.naming import DEFAULT_SPLIT, file_split, x_column
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import CONFIG_KEYS, differing, flat_config, named, read_sidecars
 from dr_gen.readers.sniffing import CEILING, TEXT_LOGS, json_lines_detection
@@ -104,7 +107,11 @@ class JsonLinesReader:
             findings=findings,
             time_parsed=self.clock().isoformat(),
         )
-        return ReadResult((run,))
+        return ReadResult((run,), closed=not log.is_steady())
+
+    def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
+        """What `read` would give for files that grew, from what was appended; None: it cannot."""
+        return read_more(items, self.clock)
 
 
 _NAMING = ("name", "metric", "tag", "key")
@@ -296,6 +303,27 @@ class _JsonLog:
         hint = "name the columns with a column mapping to read it all the same"
         path = str(self._path)
         return Finding("not-a-log", message, Severity.INFO, path, None, None, hint)
+
+    def is_steady(self) -> bool:
+        """Whether more rows of the same names change nothing of what was decided.
+
+        Only numbers, each an x or a metric by its name; no facts about the run in the rows, and
+        no split. A header, and settings that rows repeat, show in the second row.
+        """
+        columns = self._columns
+        usual = self._options == ColumnMap() and not self._configs and self._split is None
+        if not usual or "header" in self.metadata or columns.repeated or len(columns.lines) < 2:
+            return False
+        axes = {axis.column.name for axis in self._axes if axis.split is None}
+        metrics = {column.name for column in self._metrics if x_column(column.name) is None}
+        if not axes or len(axes) + len(metrics) != len(columns.by_name):
+            return False
+        by_name = columns.by_name.values()
+        return (
+            any(column.rows[0] == 0 and len(column.rows) > 1 for column in by_name)
+            and axes.union(metrics).isdisjoint(UNSTEADY)
+            and all(map(is_plain_number, itertools.chain(*(column.values for column in by_name))))
+        )
 
     # ------------------------------------------------------------------ numbers
 

@@ -13,7 +13,7 @@ from dr_gen.convert import finding_from_dict, finding_to_dict
 from dr_gen.errors import UsageError
 from dr_gen.model.finding import Finding
 
-__all__ = ["SourceRecord", "SourceTable", "Stamp", "from_plain", "to_plain"]
+__all__ = ["Mark", "SourceRecord", "SourceTable", "Stamp", "from_plain", "to_plain"]
 
 
 @attrs.frozen
@@ -29,12 +29,40 @@ class Stamp:
     digest : str
         Of the content; empty when the file was old enough that a later change must have moved
         its times.
+    since : int
+        The byte that the digest begins with.
     """
 
     size: int
     mtime_ns: int
     ctime_ns: int
     digest: str = ""
+    since: int = 0
+
+
+@attrs.frozen
+class Mark:
+    """How far a file was read, and by what it is known again when it grew.
+
+    Attributes
+    ----------
+    offset : int
+        The byte behind the last line that was read.
+    inode : int
+        Number of the file in its file system.
+    check : str
+        Digest of what stands right before `offset`.
+    own : int
+        How many findings of the run are the reader's; what comes behind them was judged.
+    state : plain data
+        What the reader wants to know when it goes on.
+    """
+
+    offset: int
+    inode: int
+    check: str
+    own: int = 0
+    state: Any = None
 
 
 @attrs.frozen
@@ -63,6 +91,8 @@ class SourceRecord:
         What belongs to none of its runs.
     gone : bool
         Whether it is no longer there.
+    mark : Mark or None
+        Where to go on reading when it grows; None: at its beginning.
     """
 
     path: str
@@ -79,6 +109,7 @@ class SourceRecord:
     runs: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     gone: bool = False
+    mark: Mark | None = None
 
 
 Told = tuple[str, float, str, str, str]
@@ -102,6 +133,9 @@ class SourceTable(Sequence[SourceRecord]):
         For each file the number of its folder, and its name there.
     size, mtime_ns, ctime_ns : list of int
         For each file its `Stamp`.
+    offset, inode : list of int
+    check : list of str
+        For each file its `Mark`; -1, 0 and nothing when it has none.
     told : list of tuple
         What many files share; see `Told`.
     told_as : list of int
@@ -120,6 +154,9 @@ class SourceTable(Sequence[SourceRecord]):
     size: list[int] = attrs.field(factory=list)
     mtime_ns: list[int] = attrs.field(factory=list)
     ctime_ns: list[int] = attrs.field(factory=list)
+    offset: list[int] = attrs.field(factory=list)
+    inode: list[int] = attrs.field(factory=list)
+    check: list[str] = attrs.field(factory=list)
     told: list[Told] = attrs.field(factory=list)
     told_as: list[int] = attrs.field(factory=list)
     run_id: list[str] = attrs.field(factory=list)
@@ -138,6 +175,10 @@ class SourceTable(Sequence[SourceRecord]):
             out.size.append(one.stamp.size)
             out.mtime_ns.append(one.stamp.mtime_ns)
             out.ctime_ns.append(one.stamp.ctime_ns)
+            mark = one.mark or _NO_MARK
+            out.offset.append(mark.offset)
+            out.inode.append(mark.inode)
+            out.check.append(mark.check)
             shared = (one.format, one.confidence, one.reason, one.experiment, one.how)
             out.told_as.append(told.setdefault(shared, len(told)))
             out.run_id.append(one.run_id)
@@ -166,6 +207,7 @@ class SourceTable(Sequence[SourceRecord]):
             self.mtime_ns[number],
             self.ctime_ns[number],
             odd.get("digest", ""),
+            odd.get("since", 0),
         )
         format_, confidence, reason, experiment, how = self.told[self.told_as[number]]
         run_id = self.run_id[number]
@@ -185,7 +227,14 @@ class SourceTable(Sequence[SourceRecord]):
             odd.get("runs", names),
             odd.get("findings", ()),
             "gone" in odd,
+            self._mark(number, odd),
         )
+
+    def _mark(self, number: int, odd: Mapping[str, Any]) -> Mark | None:
+        offset, inode, check = self.offset[number], self.inode[number], self.check[number]
+        if offset < 0:
+            return None
+        return Mark(offset, inode, check, odd.get("own", 0), odd.get("state"))
 
     def paths(self) -> Iterator[str]:
         """The absolute path of each file."""
@@ -209,6 +258,9 @@ class SourceTable(Sequence[SourceRecord]):
                 yield self[number]
 
 
+_NO_MARK = Mark(-1, 0, "")
+
+
 def _split(path: str, given: str) -> tuple[str, str, str]:
     """What stands before the name in both spellings of a path, and the name."""
     cut = path.rfind(os.sep) + 1
@@ -223,6 +275,8 @@ def _odd(record: SourceRecord) -> dict[str, Any]:
     odd: dict[str, Any] = {}
     if record.stamp.digest:
         odd["digest"] = record.stamp.digest
+    if record.stamp.since:
+        odd["since"] = record.stamp.since
     if record.beside:
         odd["beside"] = dict(record.beside)
     if record.names != usual:
@@ -233,12 +287,18 @@ def _odd(record: SourceRecord) -> dict[str, Any]:
         odd["findings"] = record.findings
     if record.gone:
         odd["gone"] = True
+    if record.mark is not None and record.mark.own:
+        odd["own"] = record.mark.own
+    if record.mark is not None and record.mark.state is not None:
+        odd["state"] = record.mark.state
     return odd
 
 
 # ---------------------------------------------------------------------------- plain data
 
-_LISTS = ("folder", "name", "size", "mtime_ns", "ctime_ns", "told_as", "run_id")
+_TEXTS = ("name", "check", "run_id")
+_NUMBERS = ("folder", "size", "mtime_ns", "ctime_ns", "offset", "inode", "told_as")
+_LISTS = (*_NUMBERS, *_TEXTS)
 
 
 def to_plain(table: SourceTable) -> dict[str, Any]:
@@ -299,7 +359,7 @@ def _check(table: SourceTable) -> None:
     """Every list is one of all files, of one kind, and points at what is there."""
     n = len(table)
     for name in _LISTS:
-        column, kind = getattr(table, name), str if name in ("name", "run_id") else int
+        column, kind = getattr(table, name), str if name in _TEXTS else int
         if not isinstance(column, list) or len(column) != n or not set(map(type, column)) <= {kind}:
             raise UsageError(f"sources: {name} is no list of {n} {kind.__name__}")
     limits = (table.folder, table.folders), (table.told_as, table.told), (table.odd, range(n))
