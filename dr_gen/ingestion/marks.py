@@ -1,10 +1,12 @@
 """How far a file was read, and whether what was read is still its beginning when it grew.
 
-A file that grew is taken for the same file when it is the same inode, and the last bytes before
-the place where reading ended are still there. That cannot see an edit further up that keeps all
-lengths, in place, in a file that is appended to as well: loggers do not do that, editors and
-``sed -i`` write a new inode, and a log that is started over has other digits at that place. To see
-more would take to read more, in the worst case all of it.
+A file that grew is taken for the same file when it has the same inode, the settings beside it are
+as they were, and the last bytes before the place where reading ended are still there. That cannot
+see an edit further up that keeps every length, of a file that is appended to as well: loggers do
+not do that, and a log that is started over has other digits at that place. Editors and ``sed -i``
+write a new file, which has another inode (the file system may give the old number again, but only
+once the old file is gone). To be surer would take to read what was read already, in the worst case
+all of it; ``load(…, cache=False)`` and a new store always do.
 """
 
 from __future__ import annotations

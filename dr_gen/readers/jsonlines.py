@@ -321,7 +321,7 @@ class _JsonLog:
         by_name = columns.by_name.values()
         return (
             any(column.rows[0] == 0 and len(column.rows) > 1 for column in by_name)
-            and axes.union(metrics).isdisjoint(UNSTEADY)
+            and UNSTEADY.isdisjoint(map(str.casefold, (*axes, *metrics)))
             and all(map(is_plain_number, itertools.chain(*(column.values for column in by_name))))
         )
 

@@ -137,9 +137,11 @@ def change(path: Path, kind: str, what: Any) -> None:
     elif kind == "write":
         path.write_bytes(what)
     else:  # as an editor does it: another file under the same name
-        new = path.with_suffix(".new")
-        new.write_bytes(path.read_bytes().replace(b"0.1", b"0.7"))
-        new.replace(path)
+        content = path.read_bytes()
+        # Kept as a backup, so that its inode is not given to another file.
+        backups = path.parents[1]
+        path.rename(backups / f"backup-{len(list(backups.iterdir()))}")
+        path.write_bytes(content.replace(b"0.1", b"0.7"))
 
 
 def follow(start: bytes, rounds: list[list[tuple[str, Any]]]) -> None:
@@ -164,7 +166,7 @@ def follow(start: bytes, rounds: list[list[tuple[str, Any]]]) -> None:
 STARTS = [CONFIG + rows(0, 3), CONFIG + rows(0, 4) + TIME + END, CONFIG + rows(0, 1), rows(0, 3)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(st.sampled_from(STARTS), changes(NATIVE))
 @example(CONFIG + rows(0, 3) + TIME, [[("append", rows(3, 2))], [("append", rows(5, 4))]])
 @example(CONFIG + rows(0, 3) + TIME, [[("append", rows(3, 2))], [("append", TEXT * 12)]])
@@ -176,7 +178,7 @@ def test_a_native_log_that_grows_is_as_one_read_anew(
     follow(start, rounds)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(st.lists(st.sampled_from(FLAT), max_size=3).map(b"".join), changes(FLAT))
 def test_rows_that_grow_are_as_rows_read_anew(
     start: bytes, rounds: list[list[tuple[str, Any]]]
