@@ -137,9 +137,10 @@ def ingest(
 ) -> RunGroup:
     """Read runs into a store; the next time only what is new.
 
-    What is unchanged since is not opened. What grew or was rewritten is read again. Runs whose
-    file vanished stay, with the finding ``source-gone``. Runs from elsewhere stay as they are.
-    The sources are never written to.
+    What is unchanged since is not opened. Of a log of lines that grew only the end is read, where
+    that is enough; it is read again where it is not, and so is what was rewritten. Runs whose file
+    vanished stay, with the finding ``source-gone``. Runs from elsewhere stay as they are. The
+    sources are never written to.
 
     Parameters
     ----------

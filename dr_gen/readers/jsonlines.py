@@ -43,7 +43,7 @@ from dr_gen.readers.columns import (
 )
 from dr_gen.readers.contract import ColumnMap, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.joining import is_plain_number
-from dr_gen.readers.jsonlines_more import UNSTEADY, read_more
+from dr_gen.readers.jsonlines_more import read_more
 from dr_gen.readers.lines import JsonLines, log_suffix
 from dr_gen.readers.measurements import CellNotes
 from dr_gen.readers.naming import DEFAULT_SPLIT, file_split, x_column
@@ -308,22 +308,18 @@ class _JsonLog:
         """Whether more rows of the same names change nothing of what was decided.
 
         Only numbers, each an x or a metric by its name; no facts about the run in the rows, and
-        no split. A header, and settings that rows repeat, show in the second row.
+        no split. Settings that rows repeat show in the second row.
         """
         columns = self._columns
         usual = self._options == ColumnMap() and not self._configs and self._split is None
         if not usual or "header" in self.metadata or columns.repeated or len(columns.lines) < 2:
             return False
-        axes = {axis.column.name for axis in self._axes if axis.split is None}
-        metrics = {column.name for column in self._metrics if x_column(column.name) is None}
+        axes = [axis for axis in self._axes if axis.split is None]
+        metrics = [column for column in self._metrics if x_column(column.name) is None]
         if not axes or len(axes) + len(metrics) != len(columns.by_name):
             return False
-        by_name = columns.by_name.values()
-        return (
-            any(column.rows[0] == 0 and len(column.rows) > 1 for column in by_name)
-            and UNSTEADY.isdisjoint(map(str.casefold, (*axes, *metrics)))
-            and all(map(is_plain_number, itertools.chain(*(column.values for column in by_name))))
-        )
+        cells = (column.values for column in columns.by_name.values())
+        return all(map(is_plain_number, itertools.chain.from_iterable(cells)))
 
     # ------------------------------------------------------------------ numbers
 

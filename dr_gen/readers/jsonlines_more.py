@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
@@ -16,13 +16,10 @@ from dr_gen.readers.contract import ColumnMap, More, ReadResult
 from dr_gen.readers.joining import LASTING, Joining, Row, is_plain_number, of_whole_file
 from dr_gen.readers.lines import JsonLines, log_suffix
 from dr_gen.readers.measurements import flat_metrics
-from dr_gen.readers.naming import SPLIT_COLUMNS, x_column
+from dr_gen.readers.naming import x_column
 from dr_gen.readers.sniffing import TEXT_LOGS
 
-__all__ = ["UNSTEADY", "read_more"]
-
-UNSTEADY: Final = frozenset({*SPLIT_COLUMNS, "data_time"})
-"""Columns by which rows are told apart: with another row they may mean something else."""
+__all__ = ["read_more"]
 
 
 def read_more(items: Sequence[More], clock: Callable[[], datetime]) -> list[ReadResult | None]:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from dr_gen.convert import run_to_dict
 from dr_gen.ingestion import ingest, load, open_store, plan
 from dr_gen.ingestion.applying import is_current
+from dr_gen.ingestion.resuming import resumed
 from dr_gen.model.group import RunGroup
 
 
@@ -170,7 +171,6 @@ STARTS = [CONFIG + rows(0, 3), CONFIG + rows(0, 4) + TIME + END, CONFIG + rows(0
 @given(st.sampled_from(STARTS), changes(NATIVE))
 @example(CONFIG + rows(0, 3) + TIME, [[("append", rows(3, 2))], [("append", rows(5, 4))]])
 @example(CONFIG + rows(0, 3) + TIME, [[("append", rows(3, 2))], [("append", TEXT * 12)]])
-@example(CONFIG + rows(0, 3) + NATIVE[29], [[("append", NATIVE[30])], [("append", rows(60, 1))]])
 def test_a_native_log_that_grows_is_as_one_read_anew(
     start: bytes, rounds: list[list[tuple[str, Any]]]
 ) -> None:
@@ -191,6 +191,109 @@ def test_rows_that_grow_are_as_rows_read_anew(
 def test_whatever_comes_after_plain_rows(part: bytes) -> None:
     """One thing behind the plain, and the plain behind it."""
     follow(CONFIG + rows(0, 3), [[("append", part)], [("append", rows(60, 2))]])
+
+
+def flat(n: int, first: int = 0, **more: Any) -> bytes:
+    """Plain rows of somebody's loop."""
+    return b"".join(line(step=i, loss=1.0 / (i + 1), **more) for i in range(first, first + n))
+
+
+SPLIT = line(data_name="val", agg_stats={"a": {"b": 1.0}}, epoch=0)
+PAIRS = {
+    "settings appear": (flat(1, lr=0.1, dropout=0.5), flat(2, 1, lr=0.1, dropout=0.5)),
+    "settings vanish": (flat(3, lr=0.1, dropout=0.5), flat(2, 3, lr=0.2, dropout=0.5)),
+    "settings are left out": (
+        b"".join(line(step=i, lr=0.1, dropout=0.5, val_loss=1.0) for i in range(3)),
+        line(step=3, val_loss=1.0),
+    ),
+    "time falls": (
+        b"".join(line(step=i, time=float(i), loss=1.0) for i in range(3)),
+        b"".join(line(step=i, time=9.0 - i, loss=1.0) for i in range(3, 9)),
+    ),
+    "time alone rises": (
+        b"".join(line(time=float(i), loss=0.5) for i in range(3)),
+        b"".join(line(time=float(i), loss=0.5) for i in range(3, 9)),
+    ),
+    "epochs change": (flat(3, epochs=9), flat(2, 3, epochs=10)),
+    "seed changes": (flat(3, seed=1), flat(2, 3, seed=2)),
+    "type names a split": (flat(3, type="a"), flat(4, 3, type="val")),
+    "numbers as text": (flat(3, acc="1"), flat(3, 3, acc=1)),
+    "header turns up": (line(lr=0.1, optimizer="sgd"), flat(3)),
+    "first row alone has it": (flat(1, seed=2, depth=3), flat(3, 1)),
+    "x of a split": (
+        b"".join(line(**{"train/step": i, "train/loss": 0.5}) for i in range(3)),
+        b"".join(line(**{"val/step": i, "val/loss": 0.5}) for i in range(3)),
+    ),
+    "one split, two spellings": (
+        CONFIG + rows(0, 3).replace(b'"val"', b'" val"'),
+        rows(3, 2),
+    ),
+    "one metric, two spellings": (
+        CONFIG + rows(0, 3).replace(b'"loss"', b'" loss"'),
+        rows(3, 2),
+    ),
+    "one name, nested and flat": (
+        CONFIG + SPLIT + SPLIT.replace(b"0}", b"1}"),
+        b'{"data_name": "val", "agg_stats": {"a/b": 1.0, "a": {"b": 2.0}}, "epoch": 2}\n',
+    ),
+    "steps, then fractions": (flat(3), line(step=3.5, loss=1.0)),
+    "a native line": (flat(3), CONFIG + rows(0, 2)),
+    **{f"{n} lines after the time": (CONFIG + rows(0, 3) + TIME, TEXT * n) for n in range(8, 12)},
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_more_rows_decide_anew(name: str) -> None:
+    """Whatever is decided by all rows together is decided by all of them."""
+    start, tail = PAIRS[name]
+    follow(start, [[("append", tail)], [("append", tail)]])
+
+
+@pytest.mark.parametrize(
+    ("start", "tail"),
+    [
+        (CONFIG + rows(0, 3), rows(3, 2)),
+        (CONFIG + rows(0, 3), TEXT + END),
+        (CONFIG + rows(0, 3) + TIME, rows(3, 1)),
+        (CONFIG + rows(0, 3) + b"not JSON\n", rows(3, 1) + b"\r\n"),
+        (
+            CONFIG + rows(0, 3),
+            line(data_name="val", agg_stats={"loss": float("nan"), "acc1": 1}, epoch=9),
+        ),
+        (CONFIG + rows(0, 3) + rows(3, 1)[:70], rows(3, 1)[70:]),
+        (flat(3), flat(2, 3)),
+        (flat(3) + flat(1, 3)[:20], flat(1, 3)[20:]),
+        (flat(3, lr=0.1), flat(2, 3, lr=0.2)),
+    ],
+)
+def test_the_plain_case_is_not_read_again(start: bytes, tail: bytes, tmp_path: Path) -> None:
+    """Of rows, texts and ends behind others only what is new is read, and said to have grown."""
+    path, store = tmp_path / "logs" / "a.jsonl", tmp_path / "store"
+    path.parent.mkdir()
+    path.write_bytes(start)
+    ingest(path, store)
+    with path.open("ab") as file:
+        file.write(tail)
+    decided = plan(path, store)
+    assert decided.counts() == {"grown": 1}
+    more = resumed(decided)
+    assert [step.record.path for step in more.steps] == [str(path)]
+    assert exact(ingest(path, store)) == exact(load(path, cache=False))
+
+
+def test_another_name_is_another_reading(tmp_path: Path) -> None:
+    """A log that grew while another took its name is looked at from its beginning."""
+    logs, store = tmp_path / "logs", tmp_path / "store"
+    logs.mkdir()
+    (logs / "a.jsonl").write_bytes(CONFIG + rows(0, 3))
+    ingest(logs, store)
+    with (logs / "a.jsonl").open("ab") as file:
+        file.write(rows(3, 1))
+    (logs / "a.log").write_bytes(CONFIG + rows(0, 2))
+    decided = plan(logs, store)
+    assert {step.since for step in decided.to_read} == {None}
+    assert all(step.record.stamp.digest and not step.record.stamp.since for step in decided.to_read)
+    assert exact(ingest(logs, store)) == exact(load(logs, cache=False))
 
 
 COUNTING = """
