@@ -47,6 +47,11 @@ def rows(first: int, n: int, **more: Any) -> bytes:
     )
 
 
+def flat(n: int, first: int = 0, **more: Any) -> bytes:
+    """Plain rows of somebody's loop."""
+    return b"".join(line(step=i, loss=1.0 / (i + 1), **more) for i in range(first, first + n))
+
+
 CONFIG = line(type="dict_config", value={"optim": {"lr": 0.1}, "epochs": 6, "seed": 3})
 TIME = line(type="str", value="Training time 0:12:00")
 END = line(type="end", status="completed")
@@ -117,20 +122,24 @@ FLAT: Sequence[bytes] = [
 
 
 def changes(parts: Sequence[bytes]) -> st.SearchStrategy[list[list[tuple[str, Any]]]]:
-    """Rounds of what is done to a file; mostly something is appended."""
+    """Rounds of what is done to a file; mostly more of the plain is appended."""
+    more = st.tuples(st.just("more"), st.integers(1, 6))
     appended = st.tuples(st.just("append"), st.sampled_from(parts))
-    plain = st.tuples(st.just("append"), st.sampled_from(parts[:4]))
     cut = st.tuples(st.just("cut"), st.integers(1, 80))
     anew = st.tuples(st.just("write"), st.lists(st.sampled_from(parts), max_size=4).map(b"".join))
     edit = st.tuples(st.just("edit"), st.none())
-    return st.lists(
-        st.lists(st.one_of(plain, appended, appended, cut, anew, edit), max_size=3), max_size=4
-    )
+    some = st.lists(st.one_of(more, appended, cut, anew, edit), max_size=3)
+    return st.lists(st.one_of(st.lists(more, min_size=1, max_size=2), some), max_size=5)
 
 
 def change(path: Path, kind: str, what: Any) -> None:
     """Do to a log what may happen to it."""
-    if kind == "append":
+    if kind == "more":
+        content = path.read_bytes()
+        first = 100 + content.count(b"\n")  # behind all that is there
+        plain = rows(first, what) if b"agg_stats" in content else flat(what, first, acc=1)
+        change(path, "append", plain)
+    elif kind == "append":
         with path.open("ab") as file:
             file.write(what)
     elif kind == "cut":
@@ -179,7 +188,13 @@ def test_a_native_log_that_grows_is_as_one_read_anew(
 
 
 @settings(max_examples=15)
-@given(st.lists(st.sampled_from(FLAT), max_size=3).map(b"".join), changes(FLAT))
+@given(
+    st.one_of(
+        st.sampled_from([flat(n, acc=1) for n in (1, 2, 5)]),
+        st.lists(st.sampled_from(FLAT), max_size=3).map(b"".join),
+    ),
+    changes(FLAT),
+)
 def test_rows_that_grow_are_as_rows_read_anew(
     start: bytes, rounds: list[list[tuple[str, Any]]]
 ) -> None:
@@ -191,11 +206,6 @@ def test_rows_that_grow_are_as_rows_read_anew(
 def test_whatever_comes_after_plain_rows(part: bytes) -> None:
     """One thing behind the plain, and the plain behind it."""
     follow(CONFIG + rows(0, 3), [[("append", part)], [("append", rows(60, 2))]])
-
-
-def flat(n: int, first: int = 0, **more: Any) -> bytes:
-    """Plain rows of somebody's loop."""
-    return b"".join(line(step=i, loss=1.0 / (i + 1), **more) for i in range(first, first + n))
 
 
 SPLIT = line(data_name="val", agg_stats={"a": {"b": 1.0}}, epoch=0)
