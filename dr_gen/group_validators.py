@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import attrs
 import numpy as np
 
-from dr_gen.model.finding import Finding, Severity
+from dr_gen.model.finding import Finding, LateFindings, Severity
 from dr_gen.model.group import RunGroup
 from dr_gen.model.hpm import MISSING, canonical
 from dr_gen.validators import finding_about
@@ -21,11 +21,15 @@ def validate_group(group: RunGroup) -> RunGroup:
     """The group with findings about runs that differ from the others.
 
     ``missing-split``: a split that most of the runs have. ``duplicate-seed``: two runs of one
-    configuration with one seed; both are kept.
+    configuration with one seed; both are kept. They are looked for when they are first asked for:
+    in a large group that takes longer than to open its store.
     """
-    found = [*group.source_findings]
-    found += [f for f in (*_odd_splits(group), *_same_seeds(group)) if f not in found]
-    return attrs.evolve(group, source_findings=tuple(found))
+    return attrs.evolve(group, source_findings=LateFindings(lambda: _with_odd(group)))
+
+
+def _with_odd(group: RunGroup) -> list[Finding]:
+    known = group.source_findings
+    return [*known, *(f for f in (*_odd_splits(group), *_same_seeds(group)) if f not in known)]
 
 
 def _odd_splits(group: RunGroup) -> Iterator[Finding]:

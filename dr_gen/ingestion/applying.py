@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import attrs
 
 from dr_gen.errors import DrGenError, UsageError
-from dr_gen.ingestion.planning import Plan, Source, Step, unique
+from dr_gen.ingestion.planning import unique
+from dr_gen.ingestion.plans import Plan, Source, Step
+from dr_gen.ingestion.resuming import marked, resumed
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
-from dr_gen.store.catalogue import Catalogue, SourceRecord
+from dr_gen.store.catalogue import Catalogue
+from dr_gen.store.sources import SourceRecord, SourceTable
 from dr_gen.store.writing import commit
 from dr_gen.validators import validate_all
 
-__all__ = ["Progress", "apply", "is_current", "read_sources", "renamed"]
+__all__ = ["Progress", "apply", "is_current", "judged", "read_sources", "renamed"]
 
 _log = logging.getLogger("dr_gen")
 
@@ -55,14 +58,23 @@ def apply(
     StoreError
         If the store cannot be written; it then is as it was.
     """
-    if plan.store is None:
+    store = plan.store
+    if store is None:
         raise UsageError("the plan was made for no store; name one when planning")
+    if plan.as_before and is_current(plan, keep_gone=keep_gone):
+        return False
+    more = resumed(plan)
+    plan = more.plan
     steps = [step for step in plan.steps if keep_gone or step.kind != "gone"]
-    fresh: dict[str, ReadResult] = {}
-    pending = [step for step in steps if step.to_read]
+    read = {step.record.path: step for step in more.steps}
+    joined = judged([s.source for s in more.steps if s.source], more.results, plan.rules)
+    fresh = dict(zip(read, joined, strict=True))
+    pending = [step for step in steps if step.to_read and step.record.path not in read]
     while True:
         found = read_sources([s.source for s in pending if s.source], plan.rules, progress)
-        fresh |= {step.record.path: result for step, result in zip(pending, found, strict=True)}
+        for step, result in zip(pending, found, strict=True):
+            fresh[step.record.path] = result
+            read[step.record.path] = marked(step, result)
         ids = _ids(steps, fresh)
         # Another file may have taken or freed the name of a run.
         pending = [
@@ -72,6 +84,7 @@ def apply(
         ]
         if not pending:
             break
+    steps = [read.get(step.record.path, step) for step in steps]
     content = _content(plan, steps, fresh, ids)
     if content == _content_of(plan.before):
         return False
@@ -82,19 +95,23 @@ def apply(
         for run, name in zip(result.runs, ids[path], strict=True)
     ]
     tables = [RunGroup.from_runs(new).table] if new else []
-    commit(tables, plan.store, runs, findings, sources=sources, base=plan.before, compress=compress)
+    commit(tables, store, runs, findings, sources=sources, base=plan.before, compress=compress)
     return True
 
 
 def is_current(plan: Plan, *, keep_gone: bool = True) -> bool:
     """Whether carrying out the plan would change nothing."""
+    sources = plan.before.sources
+    if plan.as_before and (keep_gone or not any(one.gone for one in sources.noted())):
+        runs, findings = tuple(sources.runs()), (*plan.findings, *_findings(sources.noted()))
+        return (runs, findings) == (plan.before.runs, plan.before.findings)
     steps = [step for step in plan.steps if keep_gone or step.kind != "gone"]
     if any(step.to_read for step in steps):
         return False
     return _content(plan, steps, {}, _ids(steps, {})) == _content_of(plan.before)
 
 
-_Content = tuple[tuple[SourceRecord, ...], tuple[str, ...], tuple[Finding, ...]]
+_Content = tuple[SourceTable, tuple[str, ...], tuple[Finding, ...]]
 """Sources, ids of runs and findings of a store."""
 
 
@@ -112,9 +129,9 @@ def _content(
     rank = {"elsewhere": 0, "gone": 2}
     ordered = sorted(steps, key=lambda step: rank.get(step.kind, 1))
     records = (_record(step.record, fresh.get(step.record.path), ids) for step in ordered)
-    sources = tuple(records)
-    runs = tuple(run for source in sources for run in source.runs)
-    return sources, runs, (*plan.findings, *_findings(sources))
+    sources = SourceTable.of(records, plan.roots)
+    runs = tuple(sources.runs())
+    return sources, runs, (*plan.findings, *_findings(sources.noted()))
 
 
 def _ids(steps: Sequence[Step], fresh: Mapping[str, ReadResult]) -> dict[str, tuple[str, ...]]:
@@ -144,9 +161,10 @@ def _record(
 
 
 def _findings(sources: Iterable[SourceRecord]) -> Iterator[Finding]:
-    for source in sources:
+    noted = [*sources]
+    for source in noted:
         yield from source.findings
-    for source in sources:
+    for source in noted:
         if source.gone:
             message = "the file is no longer there; its runs are kept as they were last read"
             for run in source.runs:
@@ -165,12 +183,20 @@ def read_sources(
             results.append(result)
     if progress is not None and sources:
         progress(len(sources), len(sources))
+    return judged(sources, results, rules)
+
+
+def judged(
+    sources: Sequence[Source], results: Sequence[ReadResult], rules: Rules
+) -> list[ReadResult]:
+    """What the readers gave for `sources`, with what the validators say of it."""
     runs = [run for result in results for run in result.runs]
     names = [s.reader.name for s, r in zip(sources, results, strict=True) for _ in r.runs]
-    judged = iter(validate_all(runs, rules.checks, names))
+    own = [sum(len(run.findings) for run in result.runs) for result in results]
+    looked_at = iter(validate_all(runs, rules.checks, names))
     return [
-        ReadResult(tuple(itertools.islice(judged, len(result.runs))), result.findings)
-        for result in results
+        attrs.evolve(result, runs=tuple(itertools.islice(looked_at, len(result.runs))), own=n)
+        for result, n in zip(results, own, strict=True)
     ]
 
 

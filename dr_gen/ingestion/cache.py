@@ -114,8 +114,7 @@ def load(
     except OSError as error:
         _log.warning("read without the cache: %s", error)
         return None
-    n_read = sum(step.to_read for step in decided.steps)
-    n = len(decided.sources)
+    n_read, n = len(decided.to_read), len(decided.sources)
     _log.info("%d of %d files read, the others are known; kept in %s", n_read, n, place)
     return group
 

@@ -10,7 +10,8 @@ from typing import Any
 from dr_gen.group_validators import validate_group
 from dr_gen.ingestion import cache as caches
 from dr_gen.ingestion.applying import Progress, apply, read_sources, renamed
-from dr_gen.ingestion.planning import PathLike, Plan, plan, roots_of
+from dr_gen.ingestion.planning import PathLike, plan, roots_of
+from dr_gen.ingestion.plans import Plan
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
@@ -145,9 +146,10 @@ def ingest(
 ) -> RunGroup:
     """Read runs into a store; the next time only what is new.
 
-    What is unchanged since is not opened. What grew or was rewritten is read again. Runs whose
-    file vanished stay, with the finding ``source-gone``. Runs from elsewhere stay as they are.
-    The sources are never written to.
+    What is unchanged since is not opened. Of a log of lines that grew only the end is read, where
+    that is enough; it is read again where it is not, and so is what was rewritten. Runs whose file
+    vanished stay, with the finding ``source-gone``. Runs from elsewhere stay as they are. The
+    sources are never written to.
 
     Parameters
     ----------

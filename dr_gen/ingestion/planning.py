@@ -3,125 +3,27 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import attrs
 
 from dr_gen.errors import SourceNotFoundError, UnknownFormatError, UsageError
+from dr_gen.ingestion.memory import Look, Looks, Memory
+from dr_gen.ingestion.plans import Late, Plan, Source, Step
 from dr_gen.ingestion.rules import Rules
-from dr_gen.ingestion.stamps import Folders, renewed
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, Reader
-from dr_gen.readers.tree import LOG_SUFFIXES, experiment_name, run_id, walk
+from dr_gen.readers.tree import LOG_SUFFIXES, experiment_name, natural_order, run_id, walk
 from dr_gen.store import catalogue as catalogues
-from dr_gen.store.catalogue import Catalogue, SourceRecord, Stamp
+from dr_gen.store.sources import SourceRecord
 
-__all__ = ["PathLike", "Plan", "Source", "Step", "plan", "roots_of", "unique"]
+__all__ = ["PathLike", "plan", "roots_of", "unique"]
 
 PathLike = str | os.PathLike[str]
-Kind = Literal["new", "grown", "rewritten", "unchanged", "gone", "elsewhere", "no log"]
-"""What became of a file since it was last looked at; `elsewhere`: it was not looked for."""
-
-
-@attrs.frozen
-class Source:
-    """One file to read.
-
-    Attributes
-    ----------
-    path : Path
-    run_id : str
-        Id of the run when the file holds one.
-    experiment : str
-    reader : Reader
-    confidence : float
-        How sure the reader is, from 0 to 1; 1 when the format was named by the caller.
-    reason : str
-        What the format was recognised by.
-    """
-
-    path: Path
-    run_id: str
-    experiment: str
-    reader: Reader
-    confidence: float
-    reason: str
-
-
-@attrs.frozen
-class Step:
-    """What is to be done with one file.
-
-    Attributes
-    ----------
-    kind : str
-        Only what is ``new``, ``grown`` or ``rewritten`` is read.
-    record : SourceRecord
-        What the store will remember of it; of a file that is to be read all but its content.
-    source : Source or None
-        The file, when it is there and a log.
-    """
-
-    kind: Kind
-    record: SourceRecord
-    source: Source | None = None
-
-    @property
-    def to_read(self) -> bool:
-        """Whether the file is to be read."""
-        return self.kind in ("new", "grown", "rewritten")
-
-
-@attrs.frozen
-class Plan:
-    """What is to be read.
-
-    Attributes
-    ----------
-    sources : tuple of Source
-        Every log, in the natural order of their paths.
-    stores : tuple of Path
-        Stores of ours among the paths given.
-    findings : tuple of Finding
-        What could not even be looked at.
-    n_files : int
-        How many files were looked at.
-    steps : tuple of Step
-        For a store that is to be brought up to date: what to do with each file.
-    store : Path or None
-        That store.
-    before : Catalogue
-        What is in it.
-    rules : Rules
-    """
-
-    sources: tuple[Source, ...]
-    stores: tuple[Path, ...]
-    findings: tuple[Finding, ...]
-    n_files: int
-    steps: tuple[Step, ...] = ()
-    store: Path | None = None
-    before: Catalogue = attrs.field(factory=Catalogue, repr=False)
-    rules: Rules = attrs.field(factory=Rules, repr=False)
-
-    def formats(self) -> dict[str, tuple[int, float]]:
-        """Format name to the number of its files and the lowest confidence among them."""
-        counts: Counter[str] = Counter()
-        lowest: dict[str, float] = {}
-        for source in self.sources:
-            name = source.reader.name
-            counts[name] += 1
-            lowest[name] = min(source.confidence, lowest.get(name, 1.0))
-        return {name: (n, lowest[name]) for name, n in counts.most_common()}
-
-    def counts(self) -> dict[str, int]:
-        """How many files there are of each kind."""
-        return dict(Counter(step.kind for step in self.steps))
 
 
 def plan(
@@ -162,33 +64,58 @@ def plan(
     StoreError
         If the store cannot be read.
     """
-    rules = Rules(format, columns or ColumnMap(), expected_epochs)
-    reader = None if format is None else formats.reader(format)
-    roots = roots_of(source)
+    given = (source, store, Rules(format, columns or ColumnMap(), expected_epochs), experiment)
+    return _plan(*given, whole=())
+
+
+def _plan(
+    source: PathLike | Sequence[PathLike],
+    store: PathLike | None,
+    rules: Rules,
+    experiment: str | None,
+    whole: Collection[str],
+) -> Plan:
+    reader = None if rules.format is None else formats.reader(rules.format)
     target = None if store is None else Path(store)
-    memory = _Memory(target, rules)
-    sources: list[Source] = []
-    stores: list[Path] = []
+    memory = Memory(target, rules, whole)
+    roots = roots_of(source)
     findings = [] if reader is not None else list(formats.formats().findings)
-    n_files = 0
-    for root in roots:
-        if catalogues.exists(root):
-            stores.append(root)
-            continue
-        files, unlisted = walk(root)
-        files = memory.outside(root, files)
-        findings += unlisted
-        n_files += len(files)
-        name = experiment if experiment is not None else experiment_name(root)
-        sources += _recognised(root, files, name, reader, findings, memory)
-    if not (sources or stores or memory.known) and not any(f.path for f in findings):
+    searches = [*_searches(roots, experiment, memory, findings)]
+    absolute = tuple(map(os.path.abspath, roots))
+    as_before = memory.is_as_before(absolute, [(s.experiment, s.looks) for s in searches])
+    sources: Sequence[Source]
+    steps: Sequence[Step]
+    if as_before:
+        sources, steps = _unchanged(memory, searches)
+    else:
+        seen = [(s, look) for s in searches for look in s.ordered(memory)]
+        logs = [*_recognised(seen, reader, findings)]
+        sources = tuple(_with_unique_ids([source for source, _ in logs]))
+        looks = [look for _, look in logs]
+        steps = () if target is None else (*_steps(memory, seen, sources, looks, absolute),)
+        grown = {look.path for _, look in seen if look.grown}
+        if odd := grown.difference(step.record.path for step in steps if step.since is not None):
+            return _plan(source, store, rules, experiment, {*whole, *odd})
+    n_files = sum(s.n_files for s in searches)
+    stores = tuple(filter(catalogues.exists, roots))
+    if not (sources or stores or memory.before.sources) and not any(f.path for f in findings):
         where = ", ".join(map(str, roots))
         reason = f"no training log was recognised in {n_files} file{'' if n_files == 1 else 's'}"
         raise UnknownFormatError(where, tuple(formats.names()), reason)
-    unique_ids = tuple(_with_unique_ids(sources))
-    steps = () if target is None else memory.steps(unique_ids, roots)
-    seen = (unique_ids, tuple(stores), tuple(findings), n_files)
-    return Plan(*seen, tuple(steps), target, memory.before, rules)
+    found = (sources, stores, tuple(findings), n_files)
+    again = partial(_again, source, store, rules, experiment, whole)
+    return Plan(*found, steps, target, memory.before, rules, absolute, as_before, again)
+
+
+def _again(
+    source: PathLike | Sequence[PathLike],
+    store: PathLike | None,
+    rules: Rules,
+    experiment: str | None,
+    whole: Collection[str],
+    more: Collection[str],
+) -> Plan:
+    return _plan(source, store, rules, experiment, {*whole, *more})
 
 
 def roots_of(source: PathLike | Sequence[PathLike]) -> list[Path]:
@@ -212,141 +139,152 @@ def roots_of(source: PathLike | Sequence[PathLike]) -> list[Path]:
     return roots
 
 
-class _Memory:
-    """What a store knows of files, held against the files as they are now."""
+@attrs.frozen
+class _Search:
+    """The files below one of the paths given."""
 
-    def __init__(self, store: Path | None, rules: Rules) -> None:
-        self._store = None if store is None else f"{os.path.abspath(store)}{os.sep}"
-        self._how = "" if store is None else rules.how()
-        self._now = time.time_ns()
-        self._folders = Folders(self._now)
-        self._looked_at: dict[str, _Look] = {}
-        self._absolute: dict[str, str] = {}
-        there = store is not None and catalogues.exists(store)
-        self.before = catalogues.read(store, sources=True) if there and store else Catalogue()
-        self.known: Mapping[str, SourceRecord] = {s.path: s for s in self.before.sources}
+    root: str
+    experiment: str
+    looks: Looks
 
-    def outside(self, root: Path, files: list[Path]) -> list[Path]:
-        """The files that are not of the store itself."""
-        below = f"{os.path.abspath(root)}{os.sep}"
-        if self._store is None or not self._store.startswith(below):
-            return files
-        return [file for file in files if not os.path.abspath(file).startswith(self._store)]
+    @property
+    def n_files(self) -> int:
+        return len(self.looks.kept) + len(self.looks.others)
 
-    def look(self, path: Path) -> SourceRecord | None:
-        """What is known of a file, if it still holds."""
-        if self._store is None:
-            return None
-        name = self._name(path)
-        old = self.known.get(name)
-        try:
-            stamp, same = renewed(path, old.stamp if old else None, self._now)
-        except OSError:
-            return None
-        beside, same_beside = self._folders.beside(str(path), old.beside if old else None)
-        same = same and same_beside and old is not None and old.how == self._how
-        self._looked_at[name] = (str(path), stamp, beside, same)
-        return old if same else None
+    def ordered(self, memory: Memory) -> list[Look]:
+        """All files, in the natural order of their paths."""
+        kept = [memory.recall(row, given) for row, given in self.looks.kept.items()]
+        return sorted([*kept, *self.looks.others], key=lambda look: natural_order(look.given))
 
-    def _name(self, path: Path) -> str:
-        # Once for each folder: making a path absolute costs more than looking at the file.
-        text = str(path)
-        folder = text[: text.rfind(os.sep) + 1]
-        if folder not in self._absolute:
-            self._absolute[folder] = os.path.join(os.path.abspath(folder), "")
-        return self._absolute[folder] + text[len(folder) :]
 
-    def steps(self, sources: Iterable[Source], roots: Sequence[Path]) -> Iterator[Step]:
-        """What to do with each file: those that are logs first, in the order of `sources`."""
-        left = dict(self._looked_at)
-        for source in sources:
-            name = self._name(source.path)
-            yield self._step(source, name, *left.pop(name))
-        for name, (given, stamp, beside, _) in left.items():
-            record = SourceRecord(name, given, stamp, beside, how=self._how)
+def _searches(
+    roots: Sequence[Path], experiment: str | None, memory: Memory, findings: list[Finding]
+) -> Iterator[_Search]:
+    for root in roots:
+        if catalogues.exists(root):
+            continue
+        top = str(root)
+        files, unlisted = walk(top)
+        findings += unlisted
+        name = experiment if experiment is not None else experiment_name(root)
+        yield _Search(top, name, memory.look(memory.outside(files, top)))
+
+
+def _unchanged(
+    memory: Memory, searches: Sequence[_Search]
+) -> tuple[Sequence[Source], Sequence[Step]]:
+    """Sources and steps where nothing is to be done, none of them made yet."""
+    table = memory.before.sources
+    readers = formats.formats().readers
+    given = {row: name for search in searches for row, name in search.looks.kept.items()}
+
+    def source(row: int) -> Source:
+        record = table[row]
+        told = (record.run_id, record.experiment, readers[record.format])
+        return Source(Path(given[row]), *told, record.confidence, record.reason)
+
+    def step(row: int) -> Step:
+        record = table[row]
+        if record.gone:
+            return Step("gone", record)
+        return Step("unchanged", record, source(row)) if record.format else Step("no log", record)
+
+    is_log = [bool(told[0]) for told in table.told]
+    logs = [row for row, told in enumerate(table.told_as) if is_log[told] and row in given]
+    return Late(logs, source), Late(range(len(table)), step)
+
+
+def _steps(
+    memory: Memory,
+    seen: Iterable[tuple[_Search, Look]],
+    sources: Sequence[Source],
+    looks: Sequence[Look],
+    roots: Sequence[str],
+) -> Iterator[Step]:
+    """What to do with each file: those that are logs first, in the order of `sources`."""
+    for source, look in zip(sources, looks, strict=True):
+        if look.stamp is not None:
+            yield _step(source, look, memory.how)
+    logs = {id(look) for look in looks}
+    for _, look in seen:
+        if look.stamp is not None and id(look) not in logs:
+            record = SourceRecord(look.path, look.given, look.stamp, look.beside, how=memory.how)
             yield Step("no log", record)
-        below = [os.path.abspath(root) for root in roots]
-        for path, old in self.known.items():
-            if path in self._looked_at:
-                continue
-            if not any(path == root or path.startswith(root + os.sep) for root in below):
-                yield Step("elsewhere", old)
-            elif old.runs:
-                yield Step("gone", attrs.evolve(old, gone=True))
-
-    def _step(
-        self, source: Source, name: str, given: str, stamp: Stamp, beside: _Beside, same: bool
-    ) -> Step:
-        old = self.known.get(name)
-        told = (source.reader.name, source.run_id, source.experiment)
-        if old is not None and same and told == (old.format, old.run_id, old.experiment):
-            if stamp != old.stamp or beside != old.beside or old.gone:
-                old = attrs.evolve(old, stamp=stamp, beside=beside, gone=False)
-            return Step("unchanged", old, source)
-        record = SourceRecord(
-            name,
-            given,
-            stamp,
-            beside,
-            format=source.reader.name,
-            confidence=source.confidence,
-            reason=source.reason,
-            run_id=source.run_id,
-            experiment=source.experiment,
-            how=self._how,
-        )
-        if old is None or not old.format:
-            return Step("new", record, source)
-        grown = stamp.size > old.stamp.size and record.how == old.how
-        return Step("grown" if grown else "rewritten", record, source)
+    looked_at = [look.path for _, look in seen if look.stamp is not None]
+    for old, is_below in memory.left(looked_at, roots):
+        if not is_below:
+            yield Step("elsewhere", old)
+        elif old.runs:
+            yield Step("gone", attrs.evolve(old, gone=True))
 
 
-_Beside = Mapping[str, Stamp]
-_Look = tuple[str, Stamp, _Beside, bool]
-"""Path as given, stamps of the file and of those beside it, and whether all is as known."""
+def _step(source: Source, look: Look, how: str) -> Step:
+    old, stamp = look.known, look.stamp
+    assert stamp is not None
+    told = (source.reader.name, source.run_id, source.experiment)
+    if old is not None and look.same and told == (old.format, old.run_id, old.experiment):
+        if stamp != old.stamp or look.beside != old.beside or old.gone:
+            old = attrs.evolve(old, stamp=stamp, beside=look.beside, gone=False)
+        return Step("unchanged", old, source)
+    record = SourceRecord(
+        look.path,
+        look.given,
+        stamp,
+        look.beside,
+        format=source.reader.name,
+        confidence=source.confidence,
+        reason=source.reason,
+        run_id=source.run_id,
+        experiment=source.experiment,
+        how=how,
+    )
+    if old is None or not old.format:
+        return Step("new", record, source)
+    if look.grown and told == (old.format, old.run_id, old.experiment):
+        return Step("grown", record, source, old)
+    grown = stamp.size > old.stamp.size and record.how == old.how
+    return Step("grown" if grown else "rewritten", record, source)
 
 
 def _recognised(
-    root: Path,
-    files: Iterable[Path],
-    experiment: str,
-    reader: Reader | None,
-    findings: list[Finding],
-    memory: _Memory,
-) -> Iterator[Source]:
+    seen: Iterable[tuple[_Search, Look]], reader: Reader | None, findings: list[Finding]
+) -> Iterator[tuple[Source, Look]]:
+    """The logs among the files."""
     readers = formats.formats().readers
-    for path in files:
-        name = run_id(path, root)
-        known = memory.look(path)
+    for search, look in seen:
+        known = look.known if look.same or look.grown else None
+        if known is not None and not known.format:
+            continue
+        path = Path(look.given)
+        name = run_id(look.given, search.root)
         if known is not None and known.format in readers:
             one = readers[known.format]
-            yield Source(path, name, experiment, one, known.confidence, known.reason)
-        elif known is not None and not known.format:
-            continue
+            yield Source(path, name, search.experiment, one, known.confidence, known.reason), look
         elif reader is not None:
-            if path == root or (path.suffix in LOG_SUFFIXES and not _is_sidecar(path)):
-                yield Source(path, name, experiment, reader, 1.0, "named by the caller")
-        else:
-            yield from _detected(path, root, name, experiment, findings)
+            is_root = look.given == search.root
+            if is_root or (path.suffix in LOG_SUFFIXES and not _is_sidecar(path)):
+                source = Source(path, name, search.experiment, reader, 1.0, "named by the caller")
+                yield source, look
+        elif source_ := _detected(path, search, name, findings):
+            yield source_, look
 
 
-def _detected(
-    path: Path, root: Path, name: str, experiment: str, findings: list[Finding]
-) -> Iterator[Source]:
+def _detected(path: Path, search: _Search, name: str, findings: list[Finding]) -> Source | None:
     try:
         head = _head(path)
     except OSError as error:
-        if path == root or path.suffix in (".jsonl", ".ndjson"):
+        if str(path) == search.root or path.suffix in (".jsonl", ".ndjson"):
             message = f"the file cannot be read: {error.strerror or error}"
             findings.append(
                 Finding("unreadable-file", message, Severity.ERROR, str(path), run=name)
             )
-        return
+        return None
     found = formats.detect(path, head)
-    if found is not None:
-        claimed, detection = found
-        confidence, reason = detection.confidence, detection.reason
-        yield Source(path, name, experiment, claimed, confidence, reason)
+    if found is None:
+        return None
+    claimed, detection = found
+    confidence, reason = detection.confidence, detection.reason
+    return Source(path, name, search.experiment, claimed, confidence, reason)
 
 
 def _is_sidecar(path: Path) -> bool:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dr_gen.readers.settings import SIDECARS
-from dr_gen.store.catalogue import Stamp
+from dr_gen.store.sources import Stamp
 
-__all__ = ["Folders", "renewed"]
+__all__ = ["Folders", "digest_of", "is_settled", "renewed"]
 
 _SETTLED_NS = 2_000_000_000
 """File systems count time in steps of up to two seconds (FAT); within one a file can change and
 keep its times. A younger file is known by its content as well."""
 
 
-def renewed(path: str | os.PathLike[str], before: Stamp | None, now: int) -> tuple[Stamp, bool]:
+def renewed(
+    path: str | os.PathLike[str],
+    before: Stamp | None,
+    now: int,
+    about: os.stat_result | None = None,
+) -> tuple[Stamp, bool]:
     """The stamp of a file, and whether it is unchanged since `before`.
 
     Parameters
@@ -26,25 +31,40 @@ def renewed(path: str | os.PathLike[str], before: Stamp | None, now: int) -> tup
     before : Stamp or None
     now : int
         Time in nanoseconds since 1970.
+    about : os.stat_result, optional
+        What the system says of the file, when it was asked already.
 
     Raises
     ------
     OSError
         If it cannot be looked at.
     """
-    about = os.stat(path)
+    about = os.stat(path) if about is None else about
     times = (about.st_size, about.st_mtime_ns, about.st_ctime_ns)
     alike = before is not None and times == (before.size, before.mtime_ns, before.ctime_ns)
     if alike and before is not None and not before.digest:
         return before, True
-    settled = max(times[1:]) < now - _SETTLED_NS or not stat.S_ISREG(about.st_mode)
-    digest = "" if settled and not alike else _digest(path)
+    stamp = Stamp(*times)
+    settled = is_settled(stamp, now) or not stat.S_ISREG(about.st_mode)
+    since = before.since if alike and before is not None else 0
+    digest = "" if settled and not alike else _digest(path, since)
     same = alike and before is not None and before.digest == digest
-    return Stamp(*times, "" if settled else digest), same
+    return stamp if settled else Stamp(*times, digest, since), same
 
 
-def _digest(path: str | os.PathLike[str]) -> str:
+def is_settled(stamp: Stamp, now: int) -> bool:
+    """Whether a file is old enough that a later change must have moved its times."""
+    return max(stamp.mtime_ns, stamp.ctime_ns) < now - _SETTLED_NS
+
+
+def digest_of(content: bytes) -> str:
+    """The digest that stands in a `Stamp`."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _digest(path: str | os.PathLike[str], since: int) -> str:
     with open(path, "rb") as file:
+        file.seek(since)
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
@@ -56,14 +76,18 @@ class Folders:
         self._names: dict[str, list[str]] = {}
         self._stamps: dict[tuple[str, Stamp | None], tuple[Stamp, bool]] = {}
 
+    def names(self, folder: str) -> Sequence[str]:
+        """Names of the settings files that `folder`, a path that ends with a slash, may hold."""
+        if folder not in self._names:
+            self._names[folder] = _settings_files(folder)
+        return self._names[folder]
+
     def beside(
         self, path: str, before: Mapping[str, Stamp] | None
     ) -> tuple[Mapping[str, Stamp], bool]:
         """Stamps of the settings files beside `path`, and whether they are those of `before`."""
         folder = path[: path.rfind(os.sep) + 1]
-        if folder not in self._names:
-            self._names[folder] = _settings_files(folder)
-        names = self._names[folder]
+        names = self.names(folder)
         if not names:
             return _NONE, before is not None and not before
         found: dict[str, Stamp] = {}

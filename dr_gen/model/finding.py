@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, overload
 
 import attrs
 
-__all__ = ["Finding", "FindingGroup", "Severity", "group_repeats", "line_ranges"]
+__all__ = ["Finding", "FindingGroup", "LateFindings", "Severity", "group_repeats", "line_ranges"]
 
 
 class Severity(enum.StrEnum):
@@ -68,6 +70,47 @@ class Finding:
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
         return f"{self.place}: {self.severity} {self.code}: {self.message}{hint}"
+
+
+class LateFindings(Sequence[Finding]):
+    """Findings that are looked for when they are first asked for; equal to the tuple of them.
+
+    Parameters
+    ----------
+    find : callable
+        Gives the findings; called once.
+    """
+
+    def __init__(self, find: Callable[[], Iterable[Finding]]) -> None:
+        self._find = find
+
+    @functools.cached_property
+    def _found(self) -> tuple[Finding, ...]:
+        return tuple(self._find())
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, index: int) -> Finding: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Finding, ...]: ...
+    def __getitem__(self, index: int | slice) -> Finding | tuple[Finding, ...]:
+        return self._found[index]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, tuple | LateFindings):
+            return self._found == tuple(other)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._found)
+
+    def __repr__(self) -> str:
+        return repr(self._found)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (tuple, (self._found,))
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from dr_gen.model import cube, markup
 from dr_gen.model.address import MetricAddress
 from dr_gen.model.curve import Repeats
 from dr_gen.model.direction import Direction
-from dr_gen.model.finding import Finding
+from dr_gen.model.finding import Finding, LateFindings
 from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.model.labels import Labels
 from dr_gen.model.noise import NOISE_KEYS
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["RunGroup", "with_records"]
 
 
-def _findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(findings)
+def _findings(findings: Iterable[Finding]) -> Sequence[Finding]:
+    return findings if isinstance(findings, LateFindings) else tuple(findings)
 
 
 def _patterns(patterns: Iterable[str]) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ class RunGroup(Sequence[RunData]):
         The columns.
     indices : intp array, dims (run,)
         Which runs of the columns, in which order; none twice.
-    source_findings : tuple of Finding
+    source_findings : sequence of Finding
         What is wrong with the sources and belongs to no run.
     noise : tuple of str
         Patterns of keys that are no part of a configuration.
@@ -85,7 +85,7 @@ class RunGroup(Sequence[RunData]):
 
     table: RunTable
     indices: NDArray[np.intp] = attrs.field(converter=_indices)
-    source_findings: tuple[Finding, ...] = attrs.field(default=(), converter=_findings)
+    source_findings: Sequence[Finding] = attrs.field(default=(), converter=_findings)
     noise: tuple[str, ...] = attrs.field(default=NOISE_KEYS, converter=_patterns)
     labels: Labels = attrs.field(factory=Labels)
     directions: Mapping[str, Direction] = attrs.field(factory=dict, converter=_directions)

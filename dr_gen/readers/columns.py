@@ -36,6 +36,7 @@ __all__ = [
     "Kind",
     "axes_of",
     "is_header",
+    "is_setting",
     "kind_of",
     "looks_like_settings",
     "metric_names",
@@ -213,6 +214,11 @@ def repeated_settings(columns: Columns) -> dict[str, Any]:
         if name.casefold() in _HPM_WORDS and len(column.rows) == n >= _A_FEW and column.constant
     }
     return found if len(found) >= _A_FEW else {}
+
+
+def is_setting(name: str) -> bool:
+    """Whether a column is called like a usual hyperparameter."""
+    return name.casefold() in _HPM_WORDS
 
 
 def _names_rows(column: Column) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
 from dr_gen.model.finding import Finding
 from dr_gen.model.run import RunData
 
-__all__ = ["HEAD_BYTES", "ColumnMap", "Detection", "ReadOptions", "ReadResult", "Reader"]
+__all__ = ["HEAD_BYTES", "ColumnMap", "Detection", "More", "ReadOptions", "ReadResult", "Reader"]
 
 HEAD_BYTES = 65536
 """How much of the beginning of a file a reader sees to recognise it."""
@@ -92,20 +92,59 @@ class ReadResult:
         Each with its own findings.
     findings : tuple of Finding
         What belongs to no run.
+    closed : bool
+        Whether the run alone does not tell how to go on when the file grows: it is then read again
+        as a whole. Only asked of a reader that has ``read_more``.
+    state : plain data
+        What ``read_more`` wants to know beside the run.
+    own : int
+        Once its one run is judged: how many findings of it are the reader's.
     """
 
     runs: tuple[RunData, ...] = ()
     findings: tuple[Finding, ...] = ()
+    closed: bool = False
+    state: Any = None
+    own: int = 0
+
+
+@attrs.frozen
+class More:
+    """What was appended to a file that held one run.
+
+    Attributes
+    ----------
+    path, run_id, options
+        As for `Reader.read`.
+    before : RunData
+        The run as the reader gave it.
+    state : plain data
+        The state that the reader gave with it.
+    last : bytes
+        What the file holds right before the tail: a few bytes.
+    tail : bytes
+        What was appended: whole lines.
+    """
+
+    path: Path
+    run_id: str
+    options: ReadOptions
+    before: RunData
+    state: Any
+    last: bytes
+    tail: bytes
 
 
 class Reader(Protocol):
     """One file format. Never raises for the content of a file: everything becomes a finding.
 
-    Two more names are looked for, and a reader does without them just as well: ``ceiling``, the
+    Three more names are looked for, and a reader does without them just as well: ``ceiling``, the
     highest confidence that `detect` ever gives (a reader that only guesses is then not asked about
-    a file that another is surer of), and ``read_many(items)``, which takes ``(path, run_id,
-    options)`` of many files and gives what `read` gives for each, in order, where reading them
-    together is faster.
+    a file that another is surer of); ``read_many(items)``, which takes ``(path, run_id, options)``
+    of many files and gives what `read` gives for each, in order, where reading them together is
+    faster; and ``read_more(items)``, which takes a `More` for each of many files of lines that
+    grew, and gives for each exactly what `read` would give for the whole file (and what `detect`
+    would still call its own), or None where only `read` can tell.
     """
 
     @property

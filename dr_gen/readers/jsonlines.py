@@ -16,38 +16,18 @@ or text file the objects may end lines that begin with other text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import attrs
-import numpy as np
 
-from dr_gen.errors import nearest
-from dr_gen.model.curve_table import CurveTable
-from dr_gen.model.finding import Finding, Severity
-from dr_gen.model.noise import SEED_KEYS
 from dr_gen.model.run import RunData
-from dr_gen.readers.cells import read_number
-from dr_gen.readers.columns import (
-    Axis,
-    Column,
-    Columns,
-    axes_of,
-    is_header,
-    kind_of,
-    looks_like_settings,
-    metric_names,
-    repeated_settings,
-)
-from dr_gen.readers.contract import ColumnMap, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.flat_lines import FlatReader
+from dr_gen.readers.json_log import JsonLog
+from dr_gen.readers.jsonlines_more import read_more
 from dr_gen.readers.lines import JsonLines, log_suffix
-from dr_gen.readers.measurements import CellNotes
-from dr_gen.readers.naming import DEFAULT_SPLIT, file_split
-from dr_gen.readers.rows import CurveRows
-from dr_gen.readers.settings import CONFIG_KEYS, differing, flat_config, named, read_sidecars
 from dr_gen.readers.sniffing import CEILING, TEXT_LOGS, json_lines_detection
 
 __all__ = ["JsonLinesReader"]
@@ -86,7 +66,7 @@ class JsonLinesReader:
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The run of a file; no run when it holds no object, or a list of other things."""
         lines = JsonLines(path, run_id, embedded=log_suffix(path) in TEXT_LOGS)
-        log = _JsonLog(path, run_id, options.columns)
+        log = JsonLog(path, run_id, options.columns)
         for number, record in lines:
             log.take(number, record)
         return self._result(path, lines, log, options)
@@ -95,7 +75,7 @@ class JsonLinesReader:
         """What `read` gives for each file, in order; those of plain rows are read faster."""
         plain = FlatReader()
         for path, run_id, options in items:
-            log = _JsonLog(path, run_id, options.columns)
+            log = JsonLog(path, run_id, options.columns)
             found = None
             if log_suffix(path) not in TEXT_LOGS:
                 found = plain.read(path, run_id, log.keep)
@@ -106,7 +86,7 @@ class JsonLinesReader:
             yield self._result(path, lines, log, options)
 
     def _result(
-        self, path: Path, lines: JsonLines, log: _JsonLog, options: ReadOptions
+        self, path: Path, lines: JsonLines, log: JsonLog, options: ReadOptions
     ) -> ReadResult:
         if lines.n_objects == 0:
             return ReadResult(findings=tuple(lines.findings))
@@ -125,273 +105,8 @@ class JsonLinesReader:
             findings=findings,
             time_parsed=self.clock().isoformat(),
         )
-        return ReadResult((run,))
+        return ReadResult((run,), closed=not log.is_steady())
 
-
-_NAMING = ("name", "metric", "tag", "key")
-
-
-def _widened(record: dict[str, Any]) -> dict[str, Any]:
-    """A row of the long form, a name and its value, as a row of one column of that name."""
-    value = record.get("value")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return record
-    for naming in _NAMING:
-        if isinstance(name := record.get(naming), str) and name and name not in record:
-            rest = {k: v for k, v in record.items() if k not in (naming, "value")}
-            return {**rest, name: value}
-    return record
-
-
-def _parted(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The configurations in an object, and the row that is the rest of it."""
-    if record.get("type") == "dict_config" and isinstance(record.get("value"), dict):
-        # The first line of a native log, here above rows of another kind.
-        record = {"config": record["value"]}
-    record = _widened(record)
-    configs = {
-        key: value
-        for key, value in record.items()
-        if key.casefold() in CONFIG_KEYS and isinstance(value, dict)
-    }
-    return configs, {key: value for key, value in record.items() if key not in configs}
-
-
-class _JsonLog:
-    """What the lines of one log hold: taken one by one, understood as a whole."""
-
-    def __init__(self, path: Path, run: str, options: ColumnMap) -> None:
-        self.hpms: dict[str, Any] = {}
-        self.metadata: dict[str, Any] = {}
-        self.findings: list[Finding] = []
-        self.cells = CellNotes(path, run)
-        self.rows = CurveRows(path, run, "step")
-        self.run, self.columns = run, Columns()
-        self._path, self._options = path, options
-        self._configs: dict[str, tuple[Any, dict[str, Any]]] = {}
-        self._split: Column | None = None
-        self._axes: list[Axis] = []
-        self._metrics: list[Column] = []
-        self._n_texts = 0
-
-    def _note(
-        self, code: str, message: str, severity: str, line: int | None = None, hint: str = ""
-    ) -> None:
-        self.findings.append(
-            Finding(code, message, Severity(severity), str(self._path), line, self.run, hint)
-        )
-
-    # ------------------------------------------------------------------ line by line
-
-    def take(self, line: int, record: dict[str, Any]) -> None:
-        """Take one object."""
-        configs, rest = _parted(record)
-        for key, value in configs.items():
-            self._config(line, key, value)
-        if rest or not configs:
-            self.columns.add(line, rest)
-
-    def keep(self, line: int, record: dict[str, Any]) -> bool:
-        """Take one object if it is all configuration; whether it was."""
-        configs, rest = _parted(record)
-        if rest or not configs:
-            return False
-        self.take(line, record)
-        return True
-
-    def _config(self, line: int, key: str, value: dict[str, Any]) -> None:
-        if key not in self._configs:
-            flat, problems = flat_config(value)
-            for problem in problems:
-                self._note("config-collision", problem, "warning", line)
-            self.hpms = {**flat, **self.hpms}
-            self._configs[key] = (value, flat)
-            return
-        raw, first = self._configs[key]
-        # As every row of Ray Tune repeats it, only another one is worth a closer look.
-        if value == raw:
-            return
-        flat, _ = flat_config(value)
-        if changed := differing(first, flat):
-            message = f"{key!r} changes: other values for {named(changed)}"
-            hint = "the first one counts"
-            self._note("config-changed", message, "warning", line, hint)
-            self._configs[key] = (value, flat)
-
-    # ------------------------------------------------------------------ as a whole
-
-    def understand(self) -> None:
-        """Decide what every column is."""
-        columns, options = self.columns, self._options
-        for line, name in columns.repeated:
-            message = f"{name!r} is there twice, nested and flat; the last value counts"
-            self._note("duplicate-key", message, "warning", line)
-        self._header()
-        self._split = self._found(options.split) or columns.split_column()
-        given = {name: self._found(name) for name in (*options.x, *options.metrics, *options.hpms)}
-        for name in options.ignore:
-            if (column := self._found(name)) is not None:
-                del columns.by_name[column.name]
-        explicit = {id(column) for column in (*given.values(), self._split) if column is not None}
-        free = [c for c in columns.by_name.values() if id(c) not in explicit]
-        self._axes = [
-            Axis(column, x, None, x in self.rows.times)
-            for name, x in options.x.items()
-            if (column := given[name]) is not None
-        ]
-        self._axes += axes_of(free, options.x.values())
-        for name in options.hpms:
-            if (column := given[name]) is not None:
-                self._fact(column, "hpm", doubt=not column.constant)
-        taken = explicit | {id(axis.column) for axis in self._axes}
-        self._metrics = [c for name in options.metrics if (c := given[name]) is not None]
-        for column in free:
-            if id(column) not in taken:
-                self._sort(column)
-        self._sidecars()
-
-    def _found(self, name: str | None) -> Column | None:
-        if name is None:
-            return None
-        column = self.columns.find(name)
-        if column is None:
-            close = nearest(name, list(self.columns.by_name))
-            hint = f"did you mean {' or '.join(close)}?" if close else ""
-            message = f"no column {name!r}, which the column mapping names"
-            self._note("unknown-column", message, "warning", None, hint)
-        return column
-
-    def _header(self) -> None:
-        columns = self.columns
-        if not is_header(columns):
-            return
-        record = columns.first or {}
-        mine = [name for name, column in columns.by_name.items() if list(column.rows[:2]) == [0]]
-        for name in mine:
-            del columns.by_name[name]
-        flat, _ = flat_config(record)
-        seeds = {key: value for key, value in flat.items() if key.casefold() in SEED_KEYS}
-        settings = flat if looks_like_settings(mine) else seeds
-        self.hpms = {**settings, **self.hpms}
-        self.metadata["header"] = dict(record)
-        what = "hyperparameters" if settings is flat else "facts about the run"
-        message = f"its names are on no other line; read as {what}"
-        self._note("header-line", message, "info", columns.lines[0])
-
-    def _sort(self, column: Column) -> None:
-        kind = kind_of(column)
-        if kind.what == "metric":
-            self._metrics.append(column)
-        elif kind.what == "text":
-            self._n_texts += 1
-            for row, value in zip(column.rows, column.values, strict=True):
-                if value is not None:
-                    self.cells.note("text-column", column.name, self.columns.lines[row])
-        else:
-            self._fact(column, kind.what, kind.doubt)
-
-    def _fact(self, column: Column, what: str, doubt: bool) -> None:
-        """A fact about the run: the last value is kept."""
-        lines = [self.columns.lines[row] for row in column.rows]
-        if doubt:
-            values = column.values
-            for line, before, value in zip(lines[1:], values, values[1:], strict=False):
-                if value != before:
-                    self.cells.note("id-changed", column.name, line)
-        if what == "hpm":
-            name = column.name.replace("/", ".")
-            self.hpms.setdefault(name, column.values[-1])
-        else:
-            self.metadata.setdefault("columns", {})[column.name] = column.values[-1]
-
-    def _sidecars(self) -> None:
-        beside = read_sidecars(self._path, self.run)
-        self.findings += beside.findings
-        common = {key: value for key, value in self.hpms.items() if key in beside.hpms}
-        other = {key: beside.hpms[key] for key in common}
-        if clash := differing(common, other):
-            message = f"the log and the settings files beside it differ in {named(clash)}"
-            self._note("config-conflict", message, "warning", None, "the log counts")
-        self.hpms = {**beside.hpms, **self.hpms}
-        if all(key.casefold() in SEED_KEYS for key in self.hpms):
-            # Nothing else says what was set; as measurements they stay where they are as well.
-            self.hpms = {**repeated_settings(self.columns), **self.hpms}
-
-    def no_log(self) -> Finding | None:
-        """Why this is no log of a training at all, or None.
-
-        A list of jobs or of samples: rows without any x, where texts outnumber the numbers or
-        nothing is a fraction.
-        """
-        if self._axes or self._configs or self._options != ColumnMap() or self._split is not None:
-            return None
-        cells = (read_number(value) for column in self._metrics for value in column.values)
-        fractions = any(k in ("number", "text") and isinstance(n, float) for k, n in cells)
-        if fractions and self._n_texts < len(self._metrics):
-            return None
-        n = len(self.columns.lines)
-        message = f"{n} rows without an x-axis, of texts and whole numbers, are no training log"
-        hint = "name the columns with a column mapping to read it all the same"
-        path = str(self._path)
-        return Finding("not-a-log", message, Severity.INFO, path, None, None, hint)
-
-    # ------------------------------------------------------------------ numbers
-
-    def curves(self) -> CurveTable:
-        """The curves; findings about cells and x are complete after that."""
-        lines = self.columns.lines
-        self.rows.add_rows(lines)
-        self._add_axes()
-        stem = self._path.name.partition(".")[0]
-        splits = self.columns.splits(self._split, file_split(stem) or DEFAULT_SPLIT)
-        explicit = {
-            column.name: _target(address)
-            for name, address in self._options.metrics.items()
-            if (column := self.columns.find(name)) is not None
-        }
-        for column, names in metric_names(self._metrics, splits, explicit):
-            if self._add_together(column, names):
-                continue
-            for row, value in zip(column.rows, column.values, strict=True):
-                split, metric = names[splits[row]]
-                subject = f"{split}/{metric}"
-                if type(value) is float:
-                    self.rows.add(row, split, metric, value, column.name)
-                    continue
-                for name, number in self.cells.numbers(lines[row], subject, metric, value):
-                    original = column.name + name[len(metric) :]
-                    self.rows.add(row, split, name, number, original)
-        return self.rows.build()
-
-    def _add_together(self, column: Column, names: Mapping[str, tuple[str, str]]) -> bool:
-        """Add a column of numbers at once if it is one metric of one split."""
-        if column.array is None or len(names) != 1:
-            return False
-        [(split, metric)] = names.values()
-        if self.rows.has(split, metric):
-            return False
-        self.rows.add_many(column.row_array, split, metric, column.array, column.name)
-        return True
-
-    def _add_axes(self) -> None:
-        renamed = {}
-        for axis in self._axes:
-            if axis.is_time:
-                self.rows.times.add(axis.x)
-            if axis.x != axis.column.name:
-                renamed[axis.x] = axis.column.name
-            array = axis.column.array
-            if array is not None and np.isfinite(array).all():
-                self.rows.add_xs(axis.column.row_array, axis.x, array, axis.split)
-                continue
-            for row, value in zip(axis.column.rows, axis.column.values, strict=True):
-                x = self.cells.x(self.columns.lines[row], axis.column.name, value)
-                if x is not None:
-                    self.rows.add_x(row, axis.x, x, axis.split)
-        if renamed:
-            self.metadata["x_columns"] = renamed
-
-
-def _target(address: str) -> tuple[str | None, str]:
-    split, slash, metric = address.partition("/")
-    return (split, metric) if slash else (None, split)
+    def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
+        """What `read` would give for files that grew, from what was appended; None: it cannot."""
+        return read_more(items, self.clock)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +25,12 @@ import attrs
 
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
-from dr_gen.readers.contract import ColumnMap, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import ColumnMap, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.lines import JsonLines, decoded_head
 from dr_gen.readers.measurements import CellNotes, flat_metrics
 from dr_gen.readers.native_bulk import read_many
 from dr_gen.readers.native_logs import TAIL, end_time
+from dr_gen.readers.native_more import read_more
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import differing, flat_config, named
 
@@ -106,11 +107,17 @@ class NativeReader:
             findings=findings,
             time_parsed=self.clock().isoformat(),
         )
-        return ReadResult((run,))
+        # Of another spelling of a split nothing is left in the run.
+        closed = any(split != split.strip() or "/" in split for split in log.rows.splits)
+        return ReadResult((run,), closed=closed)
 
     def read_many(self, items: Iterable[tuple[Path, str, ReadOptions]]) -> Iterator[ReadResult]:
         """What `read` gives for each of many files, in order, read together."""
         return read_many(items, self.read, self.clock)
+
+    def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
+        """What `read` would give for files that grew, from what was appended; None: it cannot."""
+        return read_more(items, self.clock)
 
 
 class _NativeLog:

@@ -127,6 +127,11 @@ class CurveRows:
     def __len__(self) -> int:
         return len(self._lines)
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits as they were logged."""
+        return tuple(self._splits)
+
     def add_row(self, line: int) -> int:
         """A new row, logged in `line` of the file; gives its number."""
         self._lines.append(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dr_gen.model.finding import Finding, Severity
@@ -47,7 +47,7 @@ def experiment_name(root: Path) -> str:
     return folder.name or folder.resolve().name
 
 
-def run_id(path: Path, root: Path) -> str:
+def run_id(path: str | Path, root: str | Path) -> str:
     """Path below the root without its ending; of a file called like any other, its folder's.
 
     Examples
@@ -60,13 +60,13 @@ def run_id(path: Path, root: Path) -> str:
     # On text, since this is asked of every file each time and paths are slow.
     top, whole = os.fspath(root), os.fspath(path)
     relative = os.path.basename(whole)
-    if path != root:
+    if whole != top:
         relative = whole if top == os.curdir else whole[len(top.rstrip(os.sep)) + 1 :]
     folder, stem = os.path.split(relative)
     stem = _stem(stem)
     if stem.casefold() not in _GENERIC_STEMS:
         return os.path.join(folder, stem).replace(os.sep, "/")
-    return folder.replace(os.sep, "/") or experiment_name(root) or stem
+    return folder.replace(os.sep, "/") or experiment_name(Path(root)) or stem
 
 
 def is_usual_log(name: str) -> bool:
@@ -87,21 +87,21 @@ def _stem(name: str) -> str:
     return name
 
 
-def walk(root: Path) -> tuple[list[Path], list[Finding]]:
-    """Files below a folder in natural order, and folders that cannot be listed.
+def walk(root: str) -> tuple[list[str], list[Finding]]:
+    """Files below a folder, in no order, and folders that cannot be listed.
 
     Links are followed, but nothing is taken twice: what a link points to counts under its own
     name when it lies in the tree as well.
     """
-    # Not the methods of `Path`, which raise for what is off limits: that becomes a finding.
+    # On text: a `Path` for each file takes longer than to list it. And not the methods of `Path`,
+    # which raise for what is off limits: that becomes a finding.
     if not os.path.isdir(root):
         return [root], []
-    found: list[Path] = []
+    found: list[str] = []
     findings: list[Finding] = []
     folders_seen: set[tuple[int, int]] = set()
-    waiting: list[Path] = [root]
-    links: list[Path] = []
-    any_link = False
+    waiting, links = [root], list[str]()
+    linked: list[str] = []
     while waiting:
         folder = waiting.pop()
         identity = _identity(folder)
@@ -109,44 +109,53 @@ def walk(root: Path) -> tuple[list[Path], list[Finding]]:
             continue
         folders_seen.add(identity)
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            _list(folder, found, waiting, links)
         except OSError as error:
             message = f"the folder cannot be listed: {error.strerror}"
-            findings.append(Finding("unreadable-folder", message, Severity.ERROR, str(folder)))
-            continue
-        for entry in entries:
-            path = folder / entry.name
-            if entry.is_symlink():
-                links.append(path)
-                any_link = True
-            elif not entry.is_dir():
-                found.append(path)
-            elif entry.name not in _SKIPPED_FOLDERS:
-                waiting.append(path)
+            findings.append(Finding("unreadable-folder", message, Severity.ERROR, folder))
         if not waiting:
             # Only when all that is really here was seen can a link be known to lead elsewhere.
             waiting += [link for link in links if os.path.isdir(link)]
-            found += [link for link in links if not os.path.isdir(link)]
+            linked += [link for link in links if not os.path.isdir(link)]
             links = []
-    # Telling links from files costs more than all the rest.
-    return sorted(_once(found) if any_link else found, key=natural_order), findings
+    return [*found, *_once(linked, found)], findings
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _list(folder: str, files: list[str], folders: list[str], links: list[str]) -> None:
+    """Add what a folder holds to the lists."""
+    start = "" if folder == os.curdir else os.path.join(folder, "")
+    inner: list[str] = []
+    linked: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                linked.append(start + entry.name)
+            elif not entry.is_dir():
+                files.append(start + entry.name)
+            elif entry.name not in _SKIPPED_FOLDERS:
+                inner.append(start + entry.name)
+    # Of two links to one place the first counts: which that is must not depend on the disk.
+    folders += sorted(inner)
+    links += sorted(linked)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
     try:
-        about = path.stat()
+        about = os.stat(path)
     except OSError:
         return None
     return about.st_dev, about.st_ino
 
 
-def _once(files: Sequence[Path]) -> list[Path]:
-    """Files without links to others of them; a link that leads nowhere stays, to be reported."""
-    kept = [path for path in files if not os.path.islink(path)]
-    real = set(map(_identity, kept))
-    for path in files:
+def _once(links: Sequence[str], files: Iterable[str]) -> list[str]:
+    """Links to none of `files` nor to what another leads to; one that leads nowhere stays."""
+    if not links:
+        return []  # to look at each file would take longer than all the rest
+    real = set(map(_identity, files))
+    kept = []
+    for path in links:
         identity = _identity(path)
-        if os.path.islink(path) and (identity is None or identity not in real):
+        if identity is None or identity not in real:
             real.add(identity)
             kept.append(path)
     return kept

@@ -8,13 +8,15 @@ from typing import Any
 
 import attrs
 
-from dr_gen.errors import StoreFormatError
+from dr_gen.convert import finding_from_dict
+from dr_gen.errors import StoreFormatError, UsageError
 from dr_gen.store.layout import Layout
+from dr_gen.store.sources import SourceRecord, SourceTable, Stamp, to_plain
 
 __all__ = ["CREATOR", "MIGRATIONS", "SCHEMA", "Migration", "Migrations", "migrations", "stamp"]
 
 CREATOR = "dr_gen"
-SCHEMA = 1
+SCHEMA = 2
 """The form that is written. A change that an older dr_gen would misread gets the next number."""
 
 
@@ -37,8 +39,37 @@ class Migration:
 
 Migrations = Mapping[tuple[int, int], Migration]
 
-MIGRATIONS: Migrations = {}
-"""Steps by the numbers that they lead from and to; there is one form so far."""
+
+def _sources_in_columns(data: dict[str, Any]) -> dict[str, Any]:
+    """Form 1 had one list of all facts for each file."""
+    if "sources" not in data:
+        return data
+    try:
+        table = SourceTable.of(map(_source_record, data["sources"]["rows"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"sources: {error}") from None
+    return {**data, "sources": to_plain(table)}
+
+
+def _source_record(row: list[Any]) -> SourceRecord:
+    path, given, stamp, beside = row[:4]
+    names, runs, findings, gone = row[-4:]
+    record = SourceRecord(
+        path,
+        given,
+        Stamp(*stamp),
+        {name: Stamp(*values) for name, values in beside.items()},
+        names=tuple(names),
+        runs=tuple(runs),
+        findings=tuple(map(finding_from_dict, findings)),
+        gone=gone,
+    )
+    told = ("format", "confidence", "reason", "run_id", "experiment", "how")
+    return attrs.evolve(record, **dict(zip(told, row[4:-4], strict=True)))
+
+
+MIGRATIONS: Migrations = {(1, 2): Migration(_sources_in_columns)}
+"""Steps by the numbers that they lead from and to."""
 
 
 def migrations(

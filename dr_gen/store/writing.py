@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from dr_gen.model.run_table import RunTable
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store import lock
 from dr_gen.store.atomic import TEMPORARY, sync_folder
-from dr_gen.store.catalogue import SHARDS, Catalogue, Place, SourceRecord
+from dr_gen.store.catalogue import SHARDS, Catalogue, Place
 from dr_gen.store.layout import Layout, to_layout
 from dr_gen.store.shards import read_runs, write_shard
+from dr_gen.store.sources import SourceRecord
 
 __all__ = ["PATIENCE", "commit", "writing"]
 
@@ -97,7 +98,7 @@ def commit(
     runs: Sequence[str],
     findings: Sequence[Finding] = (),
     *,
-    sources: Sequence[SourceRecord] = (),
+    sources: Iterable[SourceRecord] = (),
     base: Catalogue | None = None,
     compress: bool = False,
     now: datetime | None = None,
@@ -114,7 +115,7 @@ def commit(
         Ids of the runs of all tables, in the order that the store is to have.
     findings : sequence of Finding
         What belongs to no run.
-    sources : sequence of SourceRecord
+    sources : iterable of SourceRecord
         Where the runs come from.
     base : Catalogue, optional
         The catalogue as it is, when those of its runs that `runs` names and no table holds are to
@@ -150,7 +151,7 @@ def commit(
             tuple(runs),
             tuple(findings),
             tuple((number[shard], row) for shard, row in places),
-            tuple(sources),
+            sources,
         )
         catalogues.write(catalogue, store, now)
     except BaseException as error:

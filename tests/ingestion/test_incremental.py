@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from dr_gen import testing
 from dr_gen.convert import run_to_dict
 from dr_gen.errors import UnknownFormatError, UsageError
 from dr_gen.ingestion import ingest, load, open_store, plan
-from dr_gen.ingestion.applying import apply
+from dr_gen.ingestion.applying import apply, is_current
 from dr_gen.model.group import RunGroup
 from dr_gen.readers.native import NativeReader
 from dr_gen.readers.runlogger import RunLogger
@@ -144,6 +145,37 @@ def test_only_what_changed_is_read(logs: Path, tmp_path: Path, monkeypatch: Any)
     assert sorted(read) == ["run_1.jsonl", "run_2.jsonl"]
     assert group == load(logs, cache=False)
     assert group["run_1"].seed == 7
+
+
+def test_a_search_that_finds_nothing_new_makes_nothing(tmp_path: Path) -> None:
+    """Steps and sources are there when they are asked for, in the order of the files."""
+    logs, store = tmp_path / "logs", tmp_path / "store"
+    for seed in (0, 9, 10):
+        native(logs / f"run_{seed}.jsonl", seed=seed)
+    (logs / "run_1.txt").write_text("no log")
+    for path in logs.iterdir():
+        os.utime(path, ns=(0, 0))
+    time.sleep(2.1)  # the time that a file takes to be known by its times alone
+    first = ingest(logs, store)
+    decided = plan(logs, store)
+    assert decided.as_before
+    assert decided.counts() == {"unchanged": 3, "no log": 1}
+    paths = [str(logs / f"run_{seed}.jsonl") for seed in (0, 9, 10)]
+    assert [str(source.path) for source in decided.sources] == paths
+    assert [step.record.path for step in decided.steps] == [*paths, str(logs / "run_1.txt")]
+    assert decided.to_read == []
+    assert is_current(decided)
+    (logs / "run_10.jsonl").unlink()
+    assert not plan(logs, store).as_before
+    assert ingest(logs, store).ids == first.ids
+    again = plan(logs, store)
+    assert again.as_before
+    assert again.counts() == {"unchanged": 2, "no log": 1, "gone": 1}
+    assert is_current(again)
+    assert not is_current(again, keep_gone=False)
+    for other in (plan(logs, store, experiment="x"), plan(logs / "run_0.jsonl", store)):
+        assert not other.as_before
+        assert not is_current(other)
 
 
 def test_a_change_that_leaves_size_and_times_is_seen(logs: Path, tmp_path: Path) -> None:

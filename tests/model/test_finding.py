@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dr_gen.model.finding import Finding, Severity, group_repeats, line_ranges
+from dr_gen.model.finding import Finding, LateFindings, Severity, group_repeats, line_ranges
 from dr_gen.testing import findings
 
 
@@ -85,3 +85,25 @@ def test_ranges_of_lines_hold_every_line(lines: set[int]) -> None:
 def test_many_ranges_are_cut() -> None:
     """A long list of lines ends in dots."""
     assert line_ranges([1, 3, 5, 7], limit=2) == "1, 3, …"
+
+
+def test_late_findings_are_those_that_are_found() -> None:
+    """They are looked for once, when asked for, and are then like a tuple of them."""
+    calls = []
+    found = (Finding("a", "b"), Finding("c", "d"))
+
+    def find() -> list[Finding]:
+        calls.append(1)
+        return [*found]
+
+    late = LateFindings(find)
+    assert not calls
+    assert late == found
+    assert found == late
+    assert late == LateFindings(find)
+    assert late != found[:1]
+    assert late != 3
+    assert (late[0], late[1:], len(late), [*late]) == (found[0], found[1:], 2, [*found])
+    assert (hash(late), repr(late)) == (hash(found), repr(found))
+    assert pickle.loads(pickle.dumps(late)) == found
+    assert len(calls) == 2

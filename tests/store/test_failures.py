@@ -23,7 +23,7 @@ from dr_gen.model.run import RunData
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store import shards, writing
 from dr_gen.store.layout import Layout, from_layout, to_layout
-from dr_gen.store.schema import Migration, migrations
+from dr_gen.store.schema import MIGRATIONS, Migration, migrations
 from dr_gen.store.store import is_store, open_store, save
 
 
@@ -221,7 +221,7 @@ def test_an_older_store_is_brought_up_to_date(store: Path, monkeypatch: pytest.M
         return attrs.evolve(layout, arrays={**layout.arrays, "value": layout.arrays["old"] * 2})
 
     def found(schema: Any, path: str) -> list[Migration]:
-        return migrations(schema, path, {(0, 1): Migration(rename, double)})
+        return migrations(schema, path, {(0, 1): Migration(rename, double), **MIGRATIONS})
 
     changed(store, lambda f: (f.setncattr("schema_number", 0), f.renameVariable("value", "old")))
     catalogue = json.loads((store / "catalogue.json").read_text())

@@ -20,6 +20,7 @@ from dr_gen.model.finding import Finding
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.store.columns import COLUMNS
+from dr_gen.store.schema import SCHEMA
 from dr_gen.store.store import open_store, save
 
 AXES = {
@@ -146,7 +147,7 @@ def test_every_column_is_documented_and_of_its_type(shard: Path) -> None:
             "names_json",
         }
         assert file.creator == "dr_gen"
-        assert file.schema_number == 1
+        assert file.schema_number == SCHEMA
         assert file.history.startswith(f"{file.date_created} dr_gen {file.creator_version}")
 
 

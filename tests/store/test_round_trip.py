@@ -24,6 +24,7 @@ from dr_gen.model.noise import NOISE_KEYS
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunRecord, RunTable, Status
 from dr_gen.store.layout import from_layout, to_layout
+from dr_gen.store.schema import SCHEMA
 from dr_gen.store.store import is_store, open_store, save
 from dr_gen.store.writing import commit, writing
 
@@ -271,7 +272,7 @@ def test_the_catalogue_says_who_wrote_what_and_when(tmp_path: Path) -> None:
     (shard,) = (tmp_path / "shards").iterdir()
     assert catalogue["creator"] == "dr_gen"
     assert catalogue["created"] == "2026-01-02T03:04:05+00:00"
-    assert catalogue["schema"] == 1
+    assert catalogue["schema"] == SCHEMA
     assert catalogue["runs"] == ["a"]
     assert catalogue["shards"] == [
         {"name": shard.name, "size": shard.stat().st_size, "runs": 1, "points": 2}
