@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from dr_gen.convert import run_to_dict
 from dr_gen.ingestion import ingest, load, open_store, plan
-from dr_gen.ingestion.applying import is_current
 from dr_gen.ingestion.resuming import resumed
 from dr_gen.model.group import RunGroup
 
@@ -170,7 +169,8 @@ def follow(start: bytes, rounds: list[list[tuple[str, Any]]]) -> None:
             assert exact(stored) == exact(cold)
             assert stored == cold
             assert exact(open_store(store)) == exact(cold)
-            assert is_current(plan(logs, store))
+            # Not `is_current`: a file that has settled meanwhile gets a stamp without digest.
+            assert not any(step.to_read for step in plan(logs, store).steps)
 
 
 STARTS = [CONFIG + rows(0, 3), CONFIG + rows(0, 4) + TIME + END, CONFIG + rows(0, 1), rows(0, 3)]
