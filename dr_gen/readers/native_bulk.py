@@ -84,10 +84,11 @@ class _Reading:
         numbers = [number for number, _ in parts]
         rows = rows_of(block, [self._logs[n] for n in numbers], numbers)
         self._schema = block.schema
-        self._rows += rows
+        if rows is not None:
+            self._rows.append(rows)
+            self.n_cells += rows.values.size
         for _, part in parts[:-1]:
             part.log.close()
-        self.n_cells += sum(part.values.size for part in rows)
 
     def results(self) -> Iterator[ReadResult]:
         """What the logs held."""

@@ -221,7 +221,9 @@ def _x_columns(
         starts[mine] = first[mine]
         pool = np.empty(int(sizes.sum()), dtype)
         for position, axis in enumerate(axes):
-            row = np.flatnonzero(mine[:, position][groups.of_row])
+            row: Any = slice(None)
+            if not mine[:, position].all():
+                row = np.flatnonzero(mine[:, position][groups.of_row])
             pool[first[:, position][groups.of_row[row]] + place[row]] = axis.xs[row]
         pools[number] = pool
     blocks, names = np.nonzero(has_x)

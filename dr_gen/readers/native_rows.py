@@ -99,6 +99,17 @@ class Rows:
         xs = [column.take(rows) for column in self.xs]
         return Rows(self.log[rows], self.split[rows], self.values[rows], xs)
 
+    def in_groups(self, n_splits: int, numbers: NDArray[np.int32]) -> Rows:
+        """The rows of one block in groups, with their logs numbered by `numbers`.
+
+        Here, since small numbers are sorted quicker than those of all logs.
+        """
+        key = self.log * n_splits + self.split
+        if len(numbers) * n_splits < _SMALL:
+            key = key.astype(np.int16)
+        rows = self.take(group_order(key))
+        return attrs.evolve(rows, log=numbers[rows.log])
+
     def numbered_from(self, first: int) -> Rows:
         """The same rows, the log `first` numbered 0."""
         return attrs.evolve(self, log=self.log - np.int32(first))
@@ -128,7 +139,7 @@ class Rows:
         return cls(log, split, values, xs)
 
 
-def rows_of(block: Block[Schema], logs: Sequence[PlainLog], numbers: Sequence[int]) -> list[Rows]:
+def rows_of(block: Block[Schema], logs: Sequence[PlainLog], numbers: Sequence[int]) -> Rows | None:
     """The metric lines of a block; the logs take its other lines.
 
     A log with a line that cannot be told exactly becomes odd; its rows are of no use.
@@ -141,21 +152,24 @@ def rows_of(block: Block[Schema], logs: Sequence[PlainLog], numbers: Sequence[in
     numbers : sequence of int
         What the rows of each log are numbered with.
     """
-    found = _Lines(block, logs, numbers)
+    found = _Lines(block, logs)
     rows = [made for decoded in block.decode() if (made := found.rows(decoded)) is not None]
     for log, n_quotes, expected in zip(logs, block.n_quotes, found.n_quotes, strict=True):
         log.odd |= n_quotes != expected  # a name came twice
-    return rows
+    if not rows:
+        return None
+    schema = block.schema
+    together = rows[0]
+    if len(rows) > 1:
+        together = Rows.concat(rows, len(schema.metrics), len(schema.xs))
+    return together.in_groups(len(schema.splits), np.array(numbers, np.int32))
 
 
 class _Lines:
     """The objects of a block, which become rows or are taken by their logs."""
 
-    def __init__(
-        self, block: Block[Schema], logs: Sequence[PlainLog], numbers: Sequence[int]
-    ) -> None:
+    def __init__(self, block: Block[Schema], logs: Sequence[PlainLog]) -> None:
         self._block, self._logs = block, logs
-        self._numbers = np.array(numbers, np.int32)
         self.n_quotes = [0] * len(logs)
 
     def rows(self, decoded: Decoded[Schema]) -> Rows | None:
@@ -179,7 +193,7 @@ class _Lines:
             rows = Rows(part[at], split[at], values, xs)
             self._count_quotes(rows, objects)
             self._begin_logs(decoded, at, rows.log, starts)
-            made = self._in_order(rows, len(schema.splits))
+            made = rows
         for number, log in enumerate(self._logs):
             log.n_objects += starts[number + 1] - starts[number]
         return made
@@ -245,14 +259,6 @@ class _Lines:
                 log.odd |= axes is None
                 log.axes = axes or []
             log.last_metrics = log.n_objects + int(at[high]) - starts[number]
-
-    def _in_order(self, rows: Rows, n_splits: int) -> Rows:
-        """In groups; here, since small numbers are sorted quicker than those of all logs."""
-        key = rows.log * n_splits + rows.split
-        if len(self._logs) * n_splits < _SMALL:
-            key = key.astype(np.int16)
-        rows = rows.take(group_order(key))
-        return attrs.evolve(rows, log=self._numbers[rows.log])
 
 
 def starts_of(keys: NDArray[Any]) -> Ints:
