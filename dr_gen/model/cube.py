@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.address import MetricAddress
 from dr_gen.model.axis import WALL_TIMES, axis_ranks, pick_axes
+from dr_gen.model.column import array_of
 from dr_gen.model.curve import MetricCurve, Repeats
 from dr_gen.model.curve_table import POOL_TEXT, CurveTable, ranges
 from dr_gen.model.direction import Direction, direction_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-__all__ = ["curves", "numbers", "pairs", "values"]
+__all__ = ["curves", "holds", "numbers", "pairs", "run_coords", "values"]
 
 
 @attrs.frozen(eq=False)
@@ -112,6 +112,13 @@ def _held(
     return np.flatnonzero(held >= 0) + where.start, held[held >= 0]
 
 
+def holds(table: CurveTable, runs: NDArray[np.intp], address: MetricAddress) -> NDArray[np.bool_]:
+    """Which of `runs` have a metric."""
+    mask = np.zeros(len(runs), bool)
+    mask[_held(table, runs, address)[1]] = True
+    return mask
+
+
 def _select(
     table: CurveTable, runs: NDArray[np.intp], address: MetricAddress, x: str | None
 ) -> _Selected:
@@ -169,7 +176,7 @@ def curves(
     dense[np.repeat(selected.position, sizes), column] = points
     # The other dimension is called run already.
     x_dim = "x.run" if selected.x_name == "run" else selected.x_name
-    coords = {**_coords(hpms, x_dim), x_dim: grid}
+    coords = {**run_coords(hpms, x_dim), x_dim: grid}
     attributes = {"split": str(address.split), "metric": address.metric}
     return xr.DataArray(dense, coords, ("run", x_dim), name=str(address), attrs=attributes)
 
@@ -178,7 +185,7 @@ def numbers(values: NDArray[np.float64], hpms: HpmGroup, address: MetricAddress)
     """One number a run, with the coordinates of `curves`."""
     import xarray as xr
 
-    return xr.DataArray(values, _coords(hpms, ""), ("run",), name=str(address))
+    return xr.DataArray(values, run_coords(hpms), ("run",), name=str(address))
 
 
 def values(
@@ -218,7 +225,8 @@ def _usual(table: CurveTable, runs: NDArray[np.intp], address: MetricAddress) ->
     return _Selected(table, chosen, pick_axes(table, table.block[chosen]), position, "")
 
 
-def _coords(hpms: HpmGroup, x_name: str) -> dict[str, Any]:
+def run_coords(hpms: HpmGroup, *taken: str) -> dict[str, Any]:
+    """Coordinates on ``run``: ids, important hyperparameters, seed; `taken` are other dims."""
     import xarray as xr
 
     coords: dict[str, Any] = {"run": list(hpms.ids)}
@@ -226,21 +234,7 @@ def _coords(hpms: HpmGroup, x_name: str) -> dict[str, Any]:
     if hpms.seed is not None:
         columns["seed"] = hpms.values(hpms.seed)
     for key, column in columns.items():
-        name = f"hpm.{key}" if key in ("run", x_name) else key
+        name = f"hpm.{key}" if key in ("run", *taken) else key
         # Without the fast path xarray would have pandas guess a type, and lose the nulls.
-        coords[name] = xr.Variable(("run",), _coordinate(column), fastpath=True)
+        coords[name] = xr.Variable(("run",), array_of(column), fastpath=True)
     return coords
-
-
-def _coordinate(column: list[Any]) -> NDArray[Any]:
-    kinds = {type(value) for value in column}
-    if kinds <= {int, float} or kinds in ({str}, {bool}):
-        with contextlib.suppress(OverflowError):
-            array = np.array(column)
-            # numpy makes floats of large integers, and shortens text that ends in NUL.
-            if float in kinds or array.tolist() == column:
-                return array
-    out = np.empty(len(column), object)
-    for i, value in enumerate(column):
-        out[i] = value
-    return out
