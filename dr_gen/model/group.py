@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import attrs
 import numpy as np
@@ -301,6 +301,46 @@ class RunGroup(Verbs[RunData]):
         """
         wanted = self.address(address, default="last")
         return cube.values(self.table.curves, self.indices, wanted, x, self.directions)
+
+    @overload
+    def to_xarray(
+        self, *addresses: str | MetricAddress, x: str | None = None, tree: Literal[False] = False
+    ) -> xr.Dataset: ...
+    @overload
+    def to_xarray(
+        self, *addresses: str | MetricAddress, x: str | None = None, tree: Literal[True]
+    ) -> xr.DataTree: ...
+    def to_xarray(
+        self, *addresses: str | MetricAddress, x: str | None = None, tree: bool = False
+    ) -> xr.Dataset | xr.DataTree:
+        """Several metrics of all runs at once.
+
+        Parameters
+        ----------
+        *addresses : str
+            As for `curves`; by default every metric.
+        x : str, optional
+            The x-axis; by default for each metric the one that suits most of its runs.
+        tree : bool
+            A ``DataTree`` with a child for each split instead of one ``Dataset``. Its names hold
+            no slash, so that it can be written to netCDF.
+
+        Returns
+        -------
+        xarray.Dataset or xarray.DataTree, dims (run, x)
+            Variables are named by address, in a tree by metric. The coordinates of `curves`, and
+            the status, are on ``run`` (of a tree at its root); axes of one name are joined, NaN
+            where a run has no point.
+
+        Raises
+        ------
+        UnknownKeyError
+            If no run has a metric or the x-axis.
+        """
+        from dr_gen.model import datasets
+
+        make = datasets.tree if tree else datasets.dataset
+        return make(self, addresses or self.metrics, x)
 
     # ------------------------------------------------------------------ the rest
 
