@@ -118,7 +118,7 @@ class Column:
 
         Itself if it is one, else what is displayed so, else the number that it spells.
         """
-        if stand_in(shown) in self.stand_ins:
+        if shown in self.categories:
             return [shown]
         folded = shown.strip().casefold()
         hits = [value for value in self.categories if self.text(value).casefold() == folded]

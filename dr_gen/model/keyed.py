@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, overlo
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.errors import UnknownKeyError
+from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model import picking
 from dr_gen.model.column import Column, plain_array
 from dr_gen.model.hpm import MISSING
@@ -117,9 +117,18 @@ class Keyed(Sequence[I], Generic[I]):
         key : str or callable
         default : object, optional
             For items that lack the key; a callable gets the item. With it a key may be unknown.
+
+        Raises
+        ------
+        UnknownKeyError
+            If no item has the key, and there is no default.
+        UsageError
+            If it is neither a text nor a callable.
         """
         if callable(key):
             return Column.of(getattr(key, "__name__", "value"), [key(item) for item in self])
+        if not isinstance(key, str):
+            raise UsageError(f"a key is a text or a callable, not {key!r}")
         try:
             column = self.column(key)
         except UnknownKeyError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def positions(picked: Any, n: int, ids: Sequence[str] = ()) -> NDArray[np.intp]:
     if array.dtype.kind in "Ob":
         return np.flatnonzero(fitted(plain_mask(picked), n, ids))
     if array.dtype.kind not in "iu" or array.ndim != 1:
-        raise UsageError(f"items are picked by position, name, slice or mask, not by {picked!r}")
+        raise _odd(picked)
     chosen: NDArray[np.intp] = np.arange(n)[array]
     if len(np.unique(chosen)) < len(chosen):
         raise UsageError("a position is named twice; a group has each run once")
@@ -65,7 +66,7 @@ def plain_mask(marks: Any) -> Any:
     if array.size == 0:
         array = array.astype(bool)
     if array.dtype != np.bool_ or array.ndim != 1:
-        raise UsageError(f"items are picked by position, name, slice or mask, not by {marks!r}")
+        raise _odd(marks)
     return marks if "run" in getattr(marks, "coords", ()) else array
 
 
@@ -85,6 +86,11 @@ def fitted(mask: Any, n: int, ids: Sequence[str] = ()) -> Mask:
     if mask.shape != (n,):
         raise UsageError(f"a mask of shape {mask.shape} does not fit {n} runs")
     return np.asarray(mask, bool)
+
+
+def _odd(picked: Any) -> UsageError:
+    found = " ".join(reprlib.repr(picked).split())
+    return UsageError(f"items are picked by position, name, slice or mask, not by {found}")
 
 
 def _array(picked: Any) -> NDArray[Any]:

@@ -170,8 +170,8 @@ class Verbs(Keyed[I]):
         UsageError
             If there are not so many items.
         """
-        if not 1 <= k <= len(self):
-            raise UsageError(f"cannot draw {k} of {len(self)} items")
+        if not (isinstance(k, int | np.integer) and 1 <= k <= len(self)):
+            raise UsageError(f"cannot draw {k!r} of {len(self)} items")
         return self.take(np.random.default_rng(seed).permutation(len(self))[:k])
 
     def shuffle(self, seed: int | np.random.Generator | None = None) -> Self:

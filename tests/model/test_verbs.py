@@ -215,6 +215,13 @@ def test_what_is_no_criterion(make: Callable[[], Any], criterion: Any, says: str
         make().filter(criterion)
 
 
+@both
+def test_several_keys_are_several_arguments(make: Callable[[], Any]) -> None:
+    """A list of keys where one key is meant is refused."""
+    with pytest.raises(UsageError, match="a key is a text or a callable"):
+        make().group_by(["lr", "tag"])
+
+
 def test_a_pattern_that_is_none_is_refused() -> None:
     """A regular expression is tried when it is given."""
     with pytest.raises(UsageError, match="no regular expression"):
@@ -388,8 +395,8 @@ def test_chance_is_asked_for(make: Callable[[], Any]) -> None:
     assert sorted(names(items.shuffle(seed=2))) == list("abcde")
     assert len({names(items.shuffle()) for _ in range(20)}) > 1
     assert len(items[:0].shuffle()) == 0
-    for k in (0, 6, -1):
-        with pytest.raises(UsageError, match=f"cannot draw {k} of 5"):
+    for k in (0, 6, -1, "a", 1.5):
+        with pytest.raises(UsageError, match=f"cannot draw {k!r} of 5"):
             items.sample(k)
     assert random.getstate() == before
     assert np.random.get_state()[1].tolist() == numpy_before
