@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dr_gen.ingestion import ingest as ingest
     from dr_gen.ingestion import load as load
     from dr_gen.ingestion import open_store as open_store
+    from dr_gen.model.collection import Collection as Collection
     from dr_gen.model.curve import MetricCurve as MetricCurve
     from dr_gen.model.curve import MetricCurves as MetricCurves
     from dr_gen.model.finding import Finding as Finding
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AnalysisConfig": "config",
+    "Collection": "model.collection",
     "DrGenError": "errors",
     "Finding": "model.finding",
     "Hpm": "model.hpm",

@@ -4,6 +4,8 @@
 
     DrGenError                    (Exception)
     ├── UsageError                (ValueError)         an argument that makes no sense
+    ├── CriterionError            (ValueError)         a criterion whose text cannot be read
+    ├── NotOneError               (LookupError)        no item, or several, where one is meant
     ├── UnknownKeyError           (KeyError)           a name nobody has
     ├── AmbiguousNameError        (LookupError)        a name that several things have
     ├── SourceNotFoundError       (FileNotFoundError)  a path that is not there
@@ -29,7 +31,9 @@ import attrs
 __all__ = [
     "AmbiguousFormatError",
     "AmbiguousNameError",
+    "CriterionError",
     "DrGenError",
+    "NotOneError",
     "SettingsError",
     "SourceNotFoundError",
     "StoreBusyError",
@@ -80,6 +84,35 @@ class UsageError(DrGenError, ValueError):
 
     def __str__(self) -> str:
         return self.message
+
+
+@attrs.define(slots=False)
+class CriterionError(DrGenError, ValueError):
+    """The criterion `text` has at `position` `found` where `expected` should be."""
+
+    text: str
+    position: int
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        where = f"at position {self.position}" if self.found else "at the end"
+        found = f", found {self.found!r}" if self.found else ""
+        return f"criterion {self.text!r}, {where}: expected {self.expected}{found}"
+
+
+@attrs.define(slots=False)
+class NotOneError(DrGenError, LookupError, ValueError):
+    """Where one `kind` was meant, `number` fit; `names` are some of them."""
+
+    kind: str
+    number: int
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.number:
+            return f"no {self.kind} fits"
+        return f"{self.number} {self.kind}s fit where one is meant: {_listed(self.names)}"
 
 
 @attrs.define(slots=False)

@@ -23,7 +23,7 @@ ERRORS = [
     for _, found in inspect.getmembers(errors, inspect.isclass)
     if issubclass(found, DrGenError) and found is not DrGenError
 ]
-VALUES = {"tuple[str, ...]": ("one", "two"), "float": 0.5, "str": "some text"}
+VALUES = {"tuple[str, ...]": ("one", "two"), "float": 0.5, "int": 3, "str": "some text"}
 
 
 def made(error: type[DrGenError]) -> DrGenError:

@@ -31,7 +31,11 @@ METRIC = Annotated[
 METRIC_OPTION = Annotated[str | None, typer.Option("--metric", "-m", help="The same as an option.")]
 WHERE = Annotated[
     list[str] | None,
-    typer.Option("--where", "-w", help="Only runs with key=value; several must all hold."),
+    typer.Option(
+        "--where",
+        "-w",
+        help="Only runs such as 'lr>=0.01 and Init=random'; repeatable, all must hold.",
+    ),
 ]
 CONFIG = Annotated[str | None, typer.Option("--config", "-c", help="Settings file (YAML).")]
 FORMAT = Annotated[
@@ -42,7 +46,7 @@ EPOCHS = Annotated[
 ]
 BY = Annotated[
     list[str] | None,
-    typer.Option("--by", help="Group by this key instead of by all that was swept; repeatable."),
+    typer.Option("--by", help="Group by this key, not by what was swept; repeatable."),
 ]
 ALL = Annotated[
     bool, typer.Option("--all", help="Use failed, diverged and incomplete runs as well.")
@@ -86,6 +90,7 @@ def ingest(
 def runs(
     path: PATH,
     where: WHERE = None,
+    by: BY = None,
     config: CONFIG = None,
     format: FORMAT = None,
     expected_epochs: EPOCHS = None,
@@ -94,13 +99,14 @@ def runs(
     """List the runs: status, what was swept, points, findings."""
     from dr_gen.cli import commands
 
-    commands.runs(path, Opening(where or (), config, format, expected_epochs), as_json)
+    commands.runs(path, by, Opening(where or (), config, format, expected_epochs), as_json)
 
 
 @app.command()
 def sweep(
     path: PATH,
     where: WHERE = None,
+    by: BY = None,
     config: CONFIG = None,
     format: FORMAT = None,
     as_json: JSON = False,
@@ -108,13 +114,14 @@ def sweep(
     """Show what was swept: the values of each key, the configurations and their runs."""
     from dr_gen.cli import commands
 
-    commands.sweep(path, Opening(where or (), config, format), as_json)
+    commands.sweep(path, by, Opening(where or (), config, format), as_json)
 
 
 @app.command()
 def check(
     path: PATH,
     where: WHERE = None,
+    by: BY = None,
     config: CONFIG = None,
     format: FORMAT = None,
     expected_epochs: EPOCHS = None,
@@ -124,7 +131,7 @@ def check(
     from dr_gen.cli import commands
 
     opening = Opening(where or (), config, format, expected_epochs)
-    return commands.check(path, opening, as_json)
+    return commands.check(path, by, opening, as_json)
 
 
 @app.command()
@@ -149,6 +156,7 @@ def design(
 def show(
     path: PATH,
     run: Annotated[str | None, typer.Argument(help="Id of the run, as `runs` lists it.")] = None,
+    where: WHERE = None,
     config: CONFIG = None,
     format: FORMAT = None,
     as_json: JSON = False,
@@ -157,7 +165,7 @@ def show(
     from dr_gen.cli import commands
 
     path, run = in_order(path, run)
-    commands.show(path, run, Opening((), config, format), as_json)
+    commands.show(path, run, Opening(where or (), config, format), as_json)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dr_gen.cli import groups
 from dr_gen.cli.opening import Opening
 from dr_gen.cli.output import ProgressBar, counted, note, number, print_json, print_table
 from dr_gen.errors import UsageError
@@ -62,9 +63,12 @@ def ingest(
     note(_count_findings(group.findings))
 
 
-def runs(path: str, opening: Opening, as_json: bool) -> None:
-    """List the runs."""
+def runs(path: str, by: Sequence[str] | None, opening: Opening, as_json: bool) -> None:
+    """List the runs, or groups of them."""
     group = opening.group(path, opening.settings())
+    if by:
+        groups.print_runs_by(group, by, as_json)
+        return
     if as_json:
         print_json([_run_facts(group, i) for i in range(len(group))])
         return
@@ -98,9 +102,12 @@ def _run_facts(group: RunGroup, position: int) -> dict[str, Any]:
     }
 
 
-def sweep(path: str, opening: Opening, as_json: bool) -> None:
-    """Show what was swept."""
+def sweep(path: str, by: Sequence[str] | None, opening: Opening, as_json: bool) -> None:
+    """Show what was swept, or the combinations of some keys."""
     group = opening.group(path, opening.settings())
+    if by:
+        groups.print_configurations(group, by, as_json)
+        return
     hpms = group.hpm_group
     if as_json:
         configurations = [
@@ -120,12 +127,12 @@ def _without_missing(hpm: Hpm) -> dict[str, Any]:
 def print_sweep(group: RunGroup) -> None:
     """The two tables of a sweep: values of each key, runs of each configuration."""
     hpms = group.hpm_group
-    header, groups = hpms.swept_table()
+    header, keys = hpms.swept_table()
     ends: list[int] = []
-    for rows in groups:
+    for rows in keys:
         ends.append((ends[-1] if ends else -1) + len(rows))
-    if groups:
-        print_table(header, [row for rows in groups for row in rows], title="Swept", breaks=ends)
+    if keys:
+        print_table(header, [row for rows in keys for row in rows], title="Swept", breaks=ends)
         header, rows = hpms.sweep_table()
         print_table(header, rows, title="Configurations", right=(len(header) - 1,))
     if hpms.excluded:
@@ -133,13 +140,15 @@ def print_sweep(group: RunGroup) -> None:
     note(repr(group))
 
 
-def check(path: str, opening: Opening, as_json: bool) -> int:
-    """List the findings; 1 if there are errors."""
+def check(path: str, by: Sequence[str] | None, opening: Opening, as_json: bool) -> int:
+    """List the findings, or count them by group; 1 if there are errors."""
     from dr_gen.convert import finding_to_dict
 
     group = opening.group(path, opening.settings())
     findings = group.findings
-    if as_json:
+    if by:
+        groups.print_findings_by(group, by, as_json)
+    elif as_json:
         print_json([finding_to_dict(finding) for finding in findings])
     else:
         for repeated in group_repeats(findings):

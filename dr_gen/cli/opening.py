@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
     from dr_gen.config import AnalysisConfig
     from dr_gen.model.group import RunGroup
 
-__all__ = ["Opening", "criterion", "in_order"]
-
-_WORDS = {"none": None, "null": None, "true": True, "false": False, "nan": float("nan")}
+__all__ = ["Opening", "in_order"]
 
 
 @attrs.frozen
@@ -29,7 +26,7 @@ class Opening:
     Attributes
     ----------
     where : sequence of str
-        ``key=value`` filters; all of them must hold.
+        Criteria as text (`dr_gen.model.grammar`); all of them must hold.
     config : str or None
         Settings file.
     format : str or None
@@ -59,7 +56,7 @@ class Opening:
         with ProgressBar("reading") as progress:
             group = load(path, format=self.format, expected_epochs=epochs, progress=progress)
         group = settings.apply(group)
-        chosen = group.filter(*(criterion(text) for text in self.where))
+        chosen = group.filter(*self.where)
         if len(group) and not len(chosen):
             raise UsageError(f"no run of {len(group)} fits {' and '.join(self.where)}")
         return chosen
@@ -73,31 +70,6 @@ def _say_what_is_kept() -> None:
         handler.setFormatter(logging.Formatter("dr-gen: %(message)s"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)
-
-
-def criterion(text: str) -> tuple[str, list[Any]]:
-    """``key=value`` as a key and what it may be: the value as written in JSON, or the text.
-
-    Raises
-    ------
-    UsageError
-        If there is no ``=`` or no key.
-
-    Examples
-    --------
-    >>> criterion("optim.lr=1e-2"), criterion("model.weights=None")
-    (('optim.lr', [0.01, '1e-2']), ('model.weights', [None, 'None']))
-    """
-    key, equals, value = text.partition("=")
-    key, value = key.strip(), value.strip()
-    if not equals or not key:
-        raise UsageError(f"--where {text!r} is not of the form key=value")
-    if value.casefold() in _WORDS:
-        return key, [_WORDS[value.casefold()], value]
-    try:
-        return key, [json.loads(value), value]
-    except ValueError:
-        return key, [value]
 
 
 def in_order(path: str, other: str | None) -> tuple[str, str | None]:

@@ -67,6 +67,13 @@ def print_table(
         note(title)
     names = [_visible(name) for name in header]
     texts = [[_visible(str(cell)) for cell in row] for row in rows]
+    hidden = _too_many(names, texts, right, console().width)
+    if hidden:
+        shown = [i for i in range(len(names)) if i not in hidden]
+        right = [place for place, i in enumerate(shown) if i in right]
+        texts = [[cells[i] for i in shown] for cells in texts]
+        note(f"not shown, for want of room: {', '.join(names[i] for i in hidden)}")
+        names = [names[i] for i in shown]
     longest = [max((cell_len(cells[i]) for cells in texts), default=0) for i in range(len(names))]
     natural = [max(cell_len(name), n) for name, n in zip(names, longest, strict=True)]
     gaps = _BETWEEN * len(names)
@@ -86,6 +93,27 @@ def print_table(
     for i, cells in enumerate(texts):
         table.add_row(*map(Text, cells), end_section=i in breaks)
     console(least + gaps).print(table)
+
+
+def _too_many(
+    names: Sequence[str], texts: Sequence[Sequence[str]], right: Sequence[int], width: int
+) -> list[int]:
+    """Columns of text, the last ones first, without which a table fits; two at least stay."""
+    from rich.cells import cell_len
+
+    least = [
+        max([cell_len(cells[i]) for cells in texts] + [0 if i in right else cell_len(name)])
+        for i, name in enumerate(names)
+    ]
+    least = [n if i in right else min(n, _LEAST_WIDTH) for i, n in enumerate(least)]
+    room = width - sum(least) - _BETWEEN * len(names)
+    hidden: list[int] = []
+    for i in [i for i in range(len(names)) if i not in right][:1:-1]:
+        if room >= 0:
+            break
+        hidden.insert(0, i)
+        room += least[i] + _BETWEEN
+    return hidden
 
 
 def note(text: str = "") -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import attrs
 
-from dr_gen.errors import UsageError
+from dr_gen.errors import AmbiguousNameError, UnknownKeyError, UsageError
 
-__all__ = ["REDUCTIONS", "MetricAddress", "Reduction"]
+__all__ = ["REDUCTIONS", "MetricAddress", "Reduction", "find_address"]
 
 REDUCTIONS = ("best", "last", "first", "min", "max", "mean", "median")
 _ALLOWED = "best, last, first, min, max, mean, median, mean:5 (last five), epoch=17 (at a point)"
@@ -126,3 +127,41 @@ class MetricAddress:
 
     def __str__(self) -> str:
         return self.curve if self.reduction is None else f"{self.curve}@{self.reduction}"
+
+
+def find_address(
+    address: str | MetricAddress,
+    known: Sequence[tuple[str, str]],
+    context: str = "",
+    default: str | None = None,
+) -> MetricAddress:
+    """The curve that an address means among `known` pairs of split and metric.
+
+    Raises
+    ------
+    UnknownKeyError
+        If none of them is meant.
+    AmbiguousNameError
+        If several are, as when no split was named.
+    UsageError
+        If it is no address.
+    """
+    names = {pair: "/".join(pair) for pair in known}
+    # As it stands first, since a name in a log may hold what has a meaning in an address.
+    hits = [pair for pair, name in names.items() if address in (name, pair[1])]
+    reduction = None
+    if len(hits) != 1:
+        parsed = MetricAddress.parse(address)
+        reduction = parsed.reduction
+        named = [pair for pair, name in names.items() if name == parsed.curve]
+        bare = [pair for pair in known if parsed.split is None and pair[1] == parsed.metric]
+        exact = [pair for pair in named if pair == (parsed.split, parsed.metric)]
+        hits = exact or named or bare
+        if not hits:
+            raise UnknownKeyError("metric", parsed.curve, tuple(names.values()), context)
+        if len(hits) > 1:
+            listed = tuple(names[pair] for pair in hits)
+            raise AmbiguousNameError("metric", parsed.curve, listed)
+    if reduction is None and default is not None:
+        reduction = Reduction.parse(default)
+    return MetricAddress(*hits[0], reduction)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.address import MetricAddress
 from dr_gen.model.axis import WALL_TIMES, axis_ranks, pick_axes
+from dr_gen.model.column import array_of
 from dr_gen.model.curve import MetricCurve, Repeats
 from dr_gen.model.curve_table import POOL_INT, POOL_TEXT, CurveTable, ranges
 from dr_gen.model.direction import Direction, direction_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-__all__ = ["curves", "numbers", "pairs", "values"]
+__all__ = ["curves", "holds", "numbers", "pairs", "run_coords", "values"]
 
 _CLOSE = 4
 """Whole numbers lie close when they spread over at most so many times their count."""
@@ -115,6 +115,13 @@ def _held(
     return np.flatnonzero(held >= 0) + where.start, held[held >= 0]
 
 
+def holds(table: CurveTable, runs: NDArray[np.intp], address: MetricAddress) -> NDArray[np.bool_]:
+    """Which of `runs` have a metric."""
+    mask = np.zeros(len(runs), bool)
+    mask[_held(table, runs, address)[1]] = True
+    return mask
+
+
 def _select(
     table: CurveTable, runs: NDArray[np.intp], address: MetricAddress, x: str | None
 ) -> _Selected:
@@ -170,7 +177,7 @@ def curves(
     grid, dense = _dense(selected, len(hpms.indices), repeats)
     # The other dimension is called run already.
     x_dim = "x.run" if selected.x_name == "run" else selected.x_name
-    coords = {**_coords(hpms, x_dim), x_dim: grid}
+    coords = {**run_coords(hpms, x_dim), x_dim: grid}
     attributes = {"split": str(address.split), "metric": address.metric}
     return xr.DataArray(dense, coords, ("run", x_dim), name=str(address), attrs=attributes)
 
@@ -243,7 +250,7 @@ def numbers(values: NDArray[np.float64], hpms: HpmGroup, address: MetricAddress)
     """One number a run, with the coordinates of `curves`."""
     import xarray as xr
 
-    return xr.DataArray(values, _coords(hpms, ""), ("run",), name=str(address))
+    return xr.DataArray(values, run_coords(hpms), ("run",), name=str(address))
 
 
 def values(
@@ -283,7 +290,8 @@ def _usual(table: CurveTable, runs: NDArray[np.intp], address: MetricAddress) ->
     return _Selected(table, chosen, pick_axes(table, table.block[chosen]), position, "")
 
 
-def _coords(hpms: HpmGroup, x_name: str) -> dict[str, Any]:
+def run_coords(hpms: HpmGroup, *taken: str) -> dict[str, Any]:
+    """Coordinates on ``run``: ids, important hyperparameters, seed; `taken` are other dims."""
     import xarray as xr
 
     coords: dict[str, Any] = {"run": list(hpms.ids)}
@@ -291,22 +299,8 @@ def _coords(hpms: HpmGroup, x_name: str) -> dict[str, Any]:
     if hpms.seed is not None:
         keys["seed"] = hpms.seed
     for shown, key in keys.items():
-        name = f"hpm.{shown}" if shown in ("run", x_name) else shown
+        name = f"hpm.{shown}" if shown in ("run", *taken) else shown
         values, codes = hpms.table.coded(key, hpms.indices)
         # Without the fast path xarray would have pandas guess a type, and lose the nulls.
-        coords[name] = xr.Variable(("run",), _cells(values)[codes], fastpath=True)
+        coords[name] = xr.Variable(("run",), array_of(values)[codes], fastpath=True)
     return coords
-
-
-def _cells(values: list[Any]) -> NDArray[Any]:
-    kinds = {type(value) for value in values}
-    if kinds <= {int, float} or kinds in ({str}, {bool}):
-        with contextlib.suppress(OverflowError):
-            array = np.array(values)
-            # numpy makes floats of large integers, and shortens text that ends in NUL.
-            if float in kinds or array.tolist() == values:
-                return array
-    out = np.empty(len(values), object)
-    for i, value in enumerate(values):
-        out[i] = value
-    return out

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.errors import UnknownKeyError, UsageError
+from dr_gen.errors import UnknownKeyError
 from dr_gen.model import cube, markup
-from dr_gen.model.address import MetricAddress
+from dr_gen.model.address import MetricAddress, find_address
+from dr_gen.model.column import Column
 from dr_gen.model.curve import Repeats
 from dr_gen.model.direction import Direction
 from dr_gen.model.finding import Finding, LateFindings
 from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.model.labels import Labels
 from dr_gen.model.noise import NOISE_KEYS
-from dr_gen.model.run import RunData, find_address
+from dr_gen.model.run import RunData
+from dr_gen.model.run_keys import FACTS, RunKeys
 from dr_gen.model.run_table import RunRecord, RunTable, Status
-from dr_gen.model.selection import matches, meant, plain
+from dr_gen.model.verbs import Verbs
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,7 +50,7 @@ def _indices(indices: Any) -> NDArray[np.intp]:
 
 
 @attrs.frozen(eq=False, repr=False)
-class RunGroup(Sequence[RunData]):
+class RunGroup(Verbs[RunData]):
     """Runs in a fixed order, with one `HpmGroup`.
 
     A light view: selecting runs copies no curve.
@@ -127,44 +129,34 @@ class RunGroup(Sequence[RunData]):
     def __iter__(self) -> Iterator[RunData]:
         return (RunData(self.table, index) for index in self.indices.tolist())
 
-    @overload
-    def __getitem__(self, key: int | str) -> RunData: ...
-    @overload
-    def __getitem__(self, key: slice | Sequence[Any] | NDArray[Any]) -> RunGroup: ...
-    def __getitem__(self, key: Any) -> RunData | RunGroup:
-        """A run by position or id; a group by slice, positions or a boolean mask.
+    def item(self, position: int) -> RunData:
+        """The run at a position."""
+        return RunData(self.table, int(self.indices[position]))
+
+    def take(self, positions: NDArray[np.intp]) -> Self:
+        """The runs at some positions, in the order given."""
+        return attrs.evolve(self, indices=self.indices[positions])
+
+    def named(self, name: str) -> Any:
+        """A run by its id, or a key of all runs as a series.
 
         Raises
         ------
         UnknownKeyError
-            If no run has this id.
-        IndexError
-            If there is no such position.
-        UsageError
-            If a position is named twice, or a mask has the wrong length.
+            If there is neither.
         """
-        if isinstance(key, str):
-            position = self._position.get(key)
-            if position is None:
-                raise UnknownKeyError("run", key, self.ids)
-            return RunData(self.table, int(self.indices[position]))
-        if isinstance(key, int | np.integer):
-            return RunData(self.table, int(self.indices[key]))
-        chosen = self.indices[key if isinstance(key, slice) else self._picked(key)]
-        return attrs.evolve(self, indices=chosen)
+        position = self._position.get(name)
+        if position is not None:
+            return self.item(position)
+        try:
+            return self.to_series(name)
+        except UnknownKeyError:
+            raise UnknownKeyError("run", name, (*self.ids, *self._keys.known)) from None
 
-    def _picked(self, key: Any) -> NDArray[Any]:
-        array = np.asarray(key)
-        if array.size == 0 and array.dtype != np.bool_:
-            array = array.astype(np.intp)
-        if array.dtype == np.bool_ and array.shape != (len(self),):
-            raise UsageError(f"a mask of shape {array.shape} does not fit {len(self)} runs")
-        if array.dtype.kind not in "biu" or array.ndim != 1:
-            raise UsageError(f"runs are picked by position, id, slice or mask, not by {key!r}")
-        chosen = np.arange(len(self))[array]
-        if len(np.unique(chosen)) < len(chosen):
-            raise UsageError("a position is named twice; a group has each run once")
-        return array
+    def _place(self, name: str) -> int:
+        if name not in self._position:
+            raise UnknownKeyError("run", name, self.ids)
+        return self._position[name]
 
     @functools.cached_property
     def _position(self) -> dict[str, int]:
@@ -205,47 +197,40 @@ class RunGroup(Sequence[RunData]):
             self.table.unconfigured,
         )
 
-    def filter(
-        self, *criteria: tuple[str, Any] | Callable[[RunData], Any], **by_key: Any
-    ) -> RunGroup:
-        """The runs that fit every criterion.
+    @functools.cached_property
+    def _keys(self) -> RunKeys:
+        return RunKeys(self.table, self.indices, self.labels, self.directions)
 
-        Parameters
-        ----------
-        *criteria : (key, value) or callable
-            A callable gets the run.
-        **by_key
-            Key to value; ``__`` in a key reads as a dot. Keys and values may be given by display
-            or real name. ``status``, ``experiment`` and ``id`` are keys too, unless a
-            hyperparameter is called so. How values match: see `matches`.
+    def column(self, key: str) -> Column:
+        """The value of a key in each run: a hyperparameter, a fact or a metric; see `RunKeys`.
 
         Raises
         ------
         UnknownKeyError
-            If no run has the key.
+            If no run has such a key.
+        AmbiguousNameError
+            If several keys are called so.
         """
-        keep = np.ones(len(self), bool)
-        for criterion in (*criteria, *by_key.items()):
-            if callable(criterion):
-                keep &= np.array([bool(criterion(run)) for run in self], bool)
-                continue
-            key, wanted = criterion
-            values, wanted = self._column(key, plain(wanted))
-            keep &= np.array([matches(value, wanted) for value in values], bool)
-        return self[keep]
+        return self._keys.column(key)
 
-    def _column(self, key: str, wanted: Any) -> tuple[list[Any], Any]:
-        # All keys of the columns: a selection that left no run with the key still knows it.
-        keys = self.table.hpms.keys
-        real = self.labels.real_key(key, keys)
-        if real is None and key in ("status", "experiment", "id"):
-            records = [self.table.records[i] for i in self.indices.tolist()]
-            return [str(getattr(record, key)) for record in records], wanted
-        if real is None:
-            raise UnknownKeyError("hyperparameter", key, keys)
-        known = self.table.hpms.distinct(real, self.indices)
-        values = self.table.hpms.column(real, self.indices)
-        return values, meant(wanted, real, known, self.labels)
+    def is_key(self, name: str) -> bool:
+        """Whether `name` is a whole dotted key of a hyperparameter, or a fact."""
+        return name in self.table.hpms.keys or name in FACTS
+
+    def default_keys(self) -> tuple[str, ...]:
+        """What was swept."""
+        return self.hpm_group.important
+
+    def all_columns(self) -> dict[str, Column]:
+        """Facts, then every hyperparameter that a run of the group has."""
+        facts = {name: self._keys.fact(name) for name in FACTS}
+        hpms = {key: self._keys.hpm(key) for key in self.hpm_group.keys}
+        return facts | {f"hpm.{key}" if key in facts else key: c for key, c in hpms.items()}
+
+    @property
+    def kind(self) -> str:
+        """What an item is called in a message."""
+        return "run"
 
     # ------------------------------------------------------------------ curves
 
@@ -315,6 +300,46 @@ class RunGroup(Sequence[RunData]):
         """
         wanted = self.address(address, default="last")
         return cube.values(self.table.curves, self.indices, wanted, x, self.directions)
+
+    @overload
+    def to_xarray(
+        self, *addresses: str | MetricAddress, x: str | None = None, tree: Literal[False] = False
+    ) -> xr.Dataset: ...
+    @overload
+    def to_xarray(
+        self, *addresses: str | MetricAddress, x: str | None = None, tree: Literal[True]
+    ) -> xr.DataTree: ...
+    def to_xarray(
+        self, *addresses: str | MetricAddress, x: str | None = None, tree: bool = False
+    ) -> xr.Dataset | xr.DataTree:
+        """Several metrics of all runs at once.
+
+        Parameters
+        ----------
+        *addresses : str
+            As for `curves`; by default every metric.
+        x : str, optional
+            The x-axis; by default for each metric the one that suits most of its runs.
+        tree : bool
+            A ``DataTree`` with a child for each split instead of one ``Dataset``. Its names hold
+            no slash, so that it can be written to netCDF.
+
+        Returns
+        -------
+        xarray.Dataset or xarray.DataTree, dims (run, x)
+            Variables are named by address, in a tree by metric. The coordinates of `curves`, and
+            the status, are on ``run`` (of a tree at its root); axes of one name are joined, NaN
+            where a run has no point.
+
+        Raises
+        ------
+        UnknownKeyError
+            If no run has a metric or the x-axis.
+        """
+        from dr_gen.model import datasets
+
+        make = datasets.tree if tree else datasets.dataset
+        return make(self, addresses or self.metrics, x)
 
     # ------------------------------------------------------------------ the rest
 

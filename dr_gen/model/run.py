@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
 import attrs
 import numpy as np
 
-from dr_gen.errors import AmbiguousNameError, UnknownKeyError, UsageError
-from dr_gen.model.address import MetricAddress, Reduction
+from dr_gen.errors import UnknownKeyError, UsageError
+from dr_gen.model.address import MetricAddress, find_address
 from dr_gen.model.curve import MetricCurve, MetricCurves, Repeats
 from dr_gen.model.curve_builder import CurveBuilder, as_values
 from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.finding import Finding
-from dr_gen.model.hpm import Hpm
+from dr_gen.model.hpm import MISSING, Hpm
 from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.noise import seed_key
+from dr_gen.model.run_keys import RunKeys
 from dr_gen.model.run_table import RunRecord, RunTable, Status
 
-__all__ = ["RunData", "SplitMetrics", "find_address"]
+__all__ = ["RunData", "SplitMetrics"]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -262,6 +263,33 @@ class RunData(Mapping[str, SplitMetrics]):
         assert wanted.reduction is not None
         return self._curve(wanted, x, "last").reduce(wanted.reduction)
 
+    def get(self, key: str, default: Any = MISSING) -> Any:
+        """What a key means for this run, as in `RunGroup.filter`.
+
+        Parameters
+        ----------
+        key : str
+            A hyperparameter (``__`` reads as a dot), or the name that it is a part of, for a dict;
+            ``id``, ``status``, ``experiment``, ``source``; or a metric address.
+        default : object, optional
+            For a run that lacks the key; a callable gets the run. A null is no lack.
+
+        Raises
+        ------
+        UnknownKeyError
+            If the run lacks the key, and there is no default.
+        """
+        keys = RunKeys(self.table, np.array([self.index], np.intp))
+        try:
+            value = keys.column(key).values()[0]
+        except UnknownKeyError:
+            value = MISSING
+        if value is not MISSING:
+            return value
+        if default is MISSING:
+            raise UnknownKeyError("key", key, keys.known, f"run {self.id!r}")
+        return default(self) if callable(default) else default
+
     def curves(self) -> list[MetricCurve]:
         """Every curve of the run, each on its usual axis."""
         table = self.table.curves
@@ -309,44 +337,6 @@ class RunData(Mapping[str, SplitMetrics]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (RunData, (self._own_table(), 0))
-
-
-def find_address(
-    address: str | MetricAddress,
-    known: Sequence[tuple[str, str]],
-    context: str = "",
-    default: str | None = None,
-) -> MetricAddress:
-    """The curve that an address means among `known` pairs of split and metric.
-
-    Raises
-    ------
-    UnknownKeyError
-        If none of them is meant.
-    AmbiguousNameError
-        If several are, as when no split was named.
-    UsageError
-        If it is no address.
-    """
-    names = {pair: "/".join(pair) for pair in known}
-    # As it stands first, since a name in a log may hold what has a meaning in an address.
-    hits = [pair for pair, name in names.items() if address in (name, pair[1])]
-    reduction = None
-    if len(hits) != 1:
-        parsed = MetricAddress.parse(address)
-        reduction = parsed.reduction
-        named = [pair for pair, name in names.items() if name == parsed.curve]
-        bare = [pair for pair in known if parsed.split is None and pair[1] == parsed.metric]
-        exact = [pair for pair in named if pair == (parsed.split, parsed.metric)]
-        hits = exact or named or bare
-        if not hits:
-            raise UnknownKeyError("metric", parsed.curve, tuple(names.values()), context)
-        if len(hits) > 1:
-            listed = tuple(names[pair] for pair in hits)
-            raise AmbiguousNameError("metric", parsed.curve, listed)
-    if reduction is None and default is not None:
-        reduction = Reduction.parse(default)
-    return MetricAddress(*hits[0], reduction)
 
 
 def _curves_from(curves: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> CurveTable:

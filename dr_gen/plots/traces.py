@@ -17,6 +17,7 @@ from dr_gen.stats.smoothing import resample
 if TYPE_CHECKING:
     from dr_gen.analysis.seeds import ConfigurationSummary, Summary
     from dr_gen.model.group import RunGroup
+    from dr_gen.model.run import RunData
 
 __all__ = ["BAND_WORDS", "RunLine", "Trace", "finite_limits", "thin", "traces"]
 
@@ -142,7 +143,8 @@ def _known_axes(group: RunGroup, address: MetricAddress) -> tuple[str, ...]:
 def _usual_axis(group: RunGroup, address: MetricAddress, runs: Sequence[str]) -> str | None:
     for run in runs:
         if address.curve in group[run].metrics:
-            return group[run].curve(address).x_name
+            found: RunData = group[run]
+            return found.curve(address).x_name
     return None
 
 

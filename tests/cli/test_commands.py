@@ -173,6 +173,48 @@ def test_filters_take_real_and_display_names(
     assert len(data(capsys, "runs", logs, "--where", "status=incomplete")) == 1
 
 
+def test_filters_are_texts_of_a_grammar(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    """`--where` takes relations, and, or, not, sets, ranges, a status and numbers of metrics."""
+    for where, ids in {
+        "optim.lr>=0.1 and seed in (1, 2)": ["lr0.1-s1", "lr0.1-s2"],
+        "not optim.lr=0.1 and seed in 0..1": ["lr0.01-s0", "lr0.01-s1"],
+        "status=!completed": ["cut"],
+        "val/acc1@best>70": ["lr0.1-s1", "lr0.1-s2"],
+    }.items():
+        assert [e["id"] for e in data(capsys, "runs", logs, "--where", where)] == ids
+    summary = data(capsys, "summarize", logs, "val/acc1", "--where", "seed<2", "--where", "seed>0")
+    assert [row["n"] for row in summary] == [1, 1]
+    assert data(capsys, "show", logs, "--where", "optim.lr=0.01 and seed=1")["id"] == "lr0.01-s1"
+    assert {f["run"] for f in data(capsys, "check", logs, "--where", "seed=9")} == {"cut"}
+
+
+def test_groups_of_any_keys(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    """`--by` counts runs, configurations and findings by any key, a fact or a metric too."""
+    found = data(capsys, "runs", logs, "--by", "lr", "--by", "status")
+    assert [(g["group"], len(g["runs"]), g["statuses"]) for g in found] == [
+        ({"optim.lr": 0.01, "status": "completed"}, 3, {"completed": 3}),
+        ({"optim.lr": 0.1, "status": "completed"}, 3, {"completed": 3}),
+        ({"optim.lr": 0.1, "status": "incomplete"}, 1, {"incomplete": 1}),
+    ]
+    found = data(capsys, "sweep", logs, "--by", "seed")
+    assert found["varying"] == {"seed": [0, 1, 2, 9]}
+    assert [len(c["runs"]) for c in found["configurations"]] == [2, 2, 2, 1]
+    (fine, bad) = data(capsys, "check", logs, "--by", "optim.lr")
+    assert (fine["findings"], fine["codes"]) == ({}, {})
+    assert bad["findings"]["error"] == bad["codes"]["short-run"] == 1
+    code, out, _ = run(capsys, "runs", logs, "--by", "LR", "--config", SETTINGS)
+    assert code == 0
+    assert [line.split() for line in out.splitlines() if line.strip()][2:4] == [
+        ["0.01", "3", "3", "completed", "0"],
+        ["0.1", "4", "3", "completed,", "1", "incomplete", "3"],
+    ]
+    code, out, _ = run(capsys, "check", logs, "--by", "seed")
+    assert code == 1
+    assert "1 truncated-line" in out
+    code, out, _ = run(capsys, "sweep", logs, "--by", "status")
+    assert out.rstrip().endswith("Groups: 2 groups of 7 runs by status")
+
+
 def test_report_says_where_it_is(
     capsys: pytest.CaptureFixture[str], logs: Path, tmp_path: Path
 ) -> None:
@@ -196,6 +238,9 @@ def test_report_says_where_it_is(
         (["runs", "{logs}", "--where", "lr"], "key=value"),
         (["runs", "{logs}", "--where", "optim.rl=1"], "did you mean 'optim.lr'"),
         (["runs", "{logs}", "--where", "optim.lr=7"], "no run"),
+        (["runs", "{logs}", "--where", "optim.lr>"], "at the end: expected a value"),
+        (["runs", "{logs}", "--where", "status=faild"], "expected one of completed"),
+        (["runs", "{logs}", "--by", "optim.rl"], "did you mean 'optim.lr'"),
         (["runs", "{logs}", "--config", "{logs}/none.yaml"], "none.yaml"),
         (["runs", "{logs}", "--format", "csv"], "csv"),
         (["summarize", "{logs}", "val/acc"], "val/acc1"),
@@ -312,6 +357,27 @@ def on_terminal(columns: int, *arguments: str) -> list[str]:
         os.close(ours)
     assert process.returncode == 0
     return b"".join(parts).decode().splitlines()
+
+
+def test_a_table_of_many_keys_fits_a_terminal(tmp_path: Path) -> None:
+    """Keys for which there is no room are named above the table instead; a pipe has them all."""
+    for seed in range(2):
+        config = {f"hyperparameter_{i:02}": f"{'x' * 9}{seed}" for i in range(20)}
+        with RunLogger(tmp_path / f"{seed}.jsonl", config) as log:
+            log.metrics("val", {"acc1": 0.5}, epoch=0)
+    lines = on_terminal(80, "sweep", str(tmp_path))
+    start = next(i for i, line in enumerate(lines) if line.startswith("not shown"))
+    assert "hyperparameter_19" in lines[start]
+    assert "hyperparameter_01" not in lines[start]
+    assert max(map(len, lines[start + 1 : -1])) <= 80
+    assert all(line.split()[-1:] in ([], ["1"]) for line in lines if line.startswith(" xxxxxxxx"))
+    piped = subprocess.run(
+        [sys.executable, "-m", "dr_gen", "sweep", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "not shown" not in piped.stdout
 
 
 def test_tables_on_narrow_terminals(logs: Path) -> None:

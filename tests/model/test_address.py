@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dr_gen.errors import AmbiguousNameError, UnknownKeyError, UsageError
-from dr_gen.model.address import REDUCTIONS, MetricAddress, Reduction
+from dr_gen.model.address import REDUCTIONS, MetricAddress, Reduction, find_address
 from dr_gen.model.direction import direction_of
-from dr_gen.model.run import find_address
 
 plain_names = st.text("abz019_-. ", min_size=1, max_size=5).map(str.strip).filter(bool)
 reductions = st.one_of(
