@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from dr_gen.errors import DrGenError, UsageError
-from dr_gen.ingestion.planning import Plan, Source, Step, unique
+from dr_gen.errors import UsageError
+from dr_gen.ingestion.batches import (
+    BATCH_BYTES,
+    NOTHING,
+    Fresh,
+    batches,
+    read_batches,
+    who_reads,
+)
+from dr_gen.ingestion.planning import Plan, Step, unique
+from dr_gen.ingestion.reading import Batch, Progress, ReadBatch
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.model.group import RunGroup, with_records
-from dr_gen.model.run import RunData
-from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
-from dr_gen.store.catalogue import Catalogue, SourceRecord
+from dr_gen.parallel import SERIAL, Workers
+from dr_gen.store.catalogue import Catalogue, Place, Shard, SourceRecord
+from dr_gen.store.change import Change, changing
+from dr_gen.store.renaming import renamed_runs
 from dr_gen.store.writing import commit
-from dr_gen.validators import validate_all
 
-__all__ = ["Progress", "apply", "is_current", "read_sources", "renamed"]
-
-_log = logging.getLogger("dr_gen")
-
-Progress = Callable[[int, int], None]
-"""Called with the number of sources done and the number there are."""
+__all__ = ["apply", "is_current"]
 
 
 def apply(
@@ -33,8 +34,13 @@ def apply(
     progress: Progress | None = None,
     keep_gone: bool = True,
     compress: bool = False,
+    workers: Workers = SERIAL,
+    batch_bytes: int = BATCH_BYTES,
 ) -> bool:
     """Bring a store up to date; the caller is its one writer.
+
+    What is read is written batch by batch and let go; it counts from the moment the catalogue is
+    replaced, which is the last thing done.
 
     Parameters
     ----------
@@ -44,6 +50,10 @@ def apply(
     keep_gone : bool
         Whether runs whose file vanished stay, with a finding that says so.
     compress : bool
+    workers : Workers
+        Who reads.
+    batch_bytes : int
+        How much of the sources is read at once by each of them, at least one file.
 
     Returns
     -------
@@ -54,36 +64,70 @@ def apply(
     ------
     StoreError
         If the store cannot be written; it then is as it was.
+    WorkerError
+        If a worker did not do its part; the store then is as it was.
     """
     if plan.store is None:
         raise UsageError("the plan was made for no store; name one when planning")
     steps = [step for step in plan.steps if keep_gone or step.kind != "gone"]
-    fresh: dict[str, ReadResult] = {}
-    pending = [step for step in steps if step.to_read]
-    while True:
-        found = read_sources([s.source for s in pending if s.source], plan.rules, progress)
-        fresh |= {step.record.path: result for step, result in zip(pending, found, strict=True)}
-        ids = _ids(steps, fresh)
-        # Another file may have taken or freed the name of a run.
-        pending = [
-            step
-            for step in steps
-            if step.record.path not in fresh and ids[step.record.path] != step.record.runs
-        ]
-        if not pending:
-            break
-    content = _content(plan, steps, fresh, ids)
-    if content == _content_of(plan.before):
-        return False
-    sources, runs, findings = content
-    new = [
-        run if run.id == name else run.with_facts(id=name)
-        for path, result in fresh.items()
-        for run, name in zip(result.runs, ids[path], strict=True)
-    ]
-    tables = [RunGroup.from_runs(new).table] if new else []
-    commit(tables, plan.store, runs, findings, sources=sources, base=plan.before, compress=compress)
+    to_read = [step for step in steps if step.to_read]
+    n_bytes = sum(step.record.stamp.size for step in to_read)
+    with changing(plan.store, compress=compress) as change:
+        fresh = _read(change, plan.rules, steps, who_reads(workers, n_bytes), batch_bytes, progress)
+        ids = _ids(steps, fresh.names)
+        content = _content(plan, steps, fresh, ids)
+        if content == _content_of(plan.before):
+            return False
+        sources, runs, findings = content
+        shards, where = _places(change, plan.before, steps, fresh, ids)
+        rows = {run: where[run] for run in runs}
+        commit(change, shards, rows, findings, sources=sources)
     return True
+
+
+def _read(
+    change: Change,
+    rules: Rules,
+    steps: Sequence[Step],
+    workers: Workers,
+    batch_bytes: int,
+    progress: Progress | None,
+) -> Fresh:
+    """Read what is to be read, under the names that it is most likely to have."""
+    pairs = [(step, step.source) for step in steps if step.to_read and step.source]
+    likely = _ids(steps, {step.record.path: (source.run_id,) for step, source in pairs})
+    sizes = [step.record.stamp.size for step, _ in pairs]
+    work = []
+    for part in batches(sizes, workers, batch_bytes):
+        ids = tuple(likely[step.record.path][0] for step, _ in pairs[part])
+        work.append(Batch(tuple(source for _, source in pairs[part]), ids))
+    paths = [step.record.path for step, _ in pairs]
+    return read_batches(ReadBatch(change, rules), paths, work, workers, progress)
+
+
+def _places(
+    change: Change,
+    before: Catalogue,
+    steps: Sequence[Step],
+    fresh: Fresh,
+    ids: Mapping[str, tuple[str, ...]],
+) -> tuple[list[Shard], dict[str, Place]]:
+    """All shards, and where each run is in them; none is there under another name."""
+    n_old = len(before.shards)
+    known = dict(zip(before.runs, before.places, strict=True))
+    named = dict(zip(before.places, before.runs, strict=True))
+    named |= {(n_old + shard, row): name for (shard, row), name in fresh.written.items()}
+    where: dict[str, Place] = {}
+    for step in steps:
+        path = step.record.path
+        if path in fresh.places:
+            places = [(n_old + shard, row) for shard, row in fresh.places[path]]
+        else:
+            places = [known[run] for run in step.record.runs]
+        where.update(zip(ids[path], places, strict=True))
+    wrong = {place: run for run, place in where.items() if named[place] != run}
+    shards, moved = renamed_runs(change, [*before.shards, *fresh.shards], wrong)
+    return shards, {run: moved.get(place, place) for run, place in where.items()}
 
 
 def is_current(plan: Plan, *, keep_gone: bool = True) -> bool:
@@ -91,7 +135,7 @@ def is_current(plan: Plan, *, keep_gone: bool = True) -> bool:
     steps = [step for step in plan.steps if keep_gone or step.kind != "gone"]
     if any(step.to_read for step in steps):
         return False
-    return _content(plan, steps, {}, _ids(steps, {})) == _content_of(plan.before)
+    return _content(plan, steps, NOTHING, _ids(steps, {})) == _content_of(plan.before)
 
 
 _Content = tuple[tuple[SourceRecord, ...], tuple[str, ...], tuple[Finding, ...]]
@@ -105,19 +149,19 @@ def _content_of(catalogue: Catalogue) -> _Content:
 def _content(
     plan: Plan,
     steps: Sequence[Step],
-    fresh: Mapping[str, ReadResult],
+    fresh: Fresh,
     ids: Mapping[str, tuple[str, ...]],
 ) -> _Content:
     # Those that are not looked for come first, those that are no longer there last.
     rank = {"elsewhere": 0, "gone": 2}
     ordered = sorted(steps, key=lambda step: rank.get(step.kind, 1))
-    records = (_record(step.record, fresh.get(step.record.path), ids) for step in ordered)
+    records = (_record(step.record, fresh, ids) for step in ordered)
     sources = tuple(records)
     runs = tuple(run for source in sources for run in source.runs)
     return sources, runs, (*plan.findings, *_findings(sources))
 
 
-def _ids(steps: Sequence[Step], fresh: Mapping[str, ReadResult]) -> dict[str, tuple[str, ...]]:
+def _ids(steps: Sequence[Step], fresh: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """The ids of the runs of each file, by its path; no two runs share one."""
     ids, taken = {}, set[str]()
     for step in steps:
@@ -128,19 +172,17 @@ def _ids(steps: Sequence[Step], fresh: Mapping[str, ReadResult]) -> dict[str, tu
         path = step.record.path
         if path in ids:
             continue
-        result = fresh.get(path)
-        names = step.record.names if result is None else tuple(run.id for run in result.runs)
+        names = fresh.get(path, step.record.names)
         ids[path] = tuple(unique(name, taken) for name in names)
     return ids
 
 
-def _record(
-    record: SourceRecord, result: ReadResult | None, ids: Mapping[str, tuple[str, ...]]
-) -> SourceRecord:
-    if result is None:
+def _record(record: SourceRecord, fresh: Fresh, ids: Mapping[str, tuple[str, ...]]) -> SourceRecord:
+    path = record.path
+    if path not in fresh.names:
         return record
-    names = tuple(run.id for run in result.runs)
-    return attrs.evolve(record, names=names, runs=ids[record.path], findings=result.findings)
+    names, findings = fresh.names[path], fresh.findings[path]
+    return attrs.evolve(record, names=names, runs=ids[path], findings=findings)
 
 
 def _findings(sources: Iterable[SourceRecord]) -> Iterator[Finding]:
@@ -151,79 +193,3 @@ def _findings(sources: Iterable[SourceRecord]) -> Iterator[Finding]:
             message = "the file is no longer there; its runs are kept as they were last read"
             for run in source.runs:
                 yield Finding("source-gone", message, Severity.INFO, source.given, run=run)
-
-
-def read_sources(
-    sources: Sequence[Source], rules: Rules, progress: Progress | None
-) -> list[ReadResult]:
-    """What each source holds, its runs judged."""
-    results: list[ReadResult] = []
-    for _, alike in itertools.groupby(sources, key=lambda source: id(source.reader)):
-        for result in _read_alike(list(alike), rules.columns):
-            if progress is not None:
-                progress(len(results), len(sources))
-            results.append(result)
-    if progress is not None and sources:
-        progress(len(sources), len(sources))
-    runs = [run for result in results for run in result.runs]
-    names = [s.reader.name for s, r in zip(sources, results, strict=True) for _ in r.runs]
-    judged = iter(validate_all(_with_formats(runs, names), rules.checks))
-    return [
-        ReadResult(tuple(itertools.islice(judged, len(result.runs))), result.findings)
-        for result in results
-    ]
-
-
-def _with_formats(runs: Sequence[RunData], names: Sequence[str]) -> list[RunData]:
-    """The runs with the names of their formats in their metadata."""
-    records = [
-        attrs.evolve(run.record, metadata={**run.record.metadata, "format": name})
-        for run, name in zip(runs, names, strict=True)
-    ]
-    return with_records(runs, records)
-
-
-def _read_alike(sources: Sequence[Source], columns: ColumnMap) -> Iterator[ReadResult]:
-    """Sources of one reader: all together if it can, else one by one."""
-    options = [ReadOptions(source.experiment, columns) for source in sources]
-    read_many = getattr(sources[0].reader, "read_many", None)
-    done = 0
-    if read_many is not None:
-        items = [(s.path, s.run_id, o) for s, o in zip(sources, options, strict=True)]
-        try:
-            for result in read_many(items):
-                yield result
-                done += 1
-        except DrGenError:
-            raise
-        except Exception as error:
-            # One by one it hits a single file; said, since it is slow and a fault of the reader.
-            left = len(sources) - done
-            _log.warning("%s: %d files read one by one: %r", sources[0].reader.name, left, error)
-    for source, option in zip(sources[done:], options[done:], strict=True):
-        yield _read_one(source, option)
-
-
-def _read_one(source: Source, options: ReadOptions) -> ReadResult:
-    try:
-        return source.reader.read(source.path, source.run_id, options)
-    except DrGenError:
-        raise
-    except Exception as error:
-        # A reader from outside may be wrong in ways of its own; one file must not end the load.
-        message = f"the reader {source.reader.name!r} failed: {type(error).__name__}: {error}"
-        hint = "please report it with the file"
-        finding = Finding(
-            "reader-failed", message, Severity.ERROR, str(source.path), None, source.run_id, hint
-        )
-        return ReadResult(findings=(finding,))
-
-
-def renamed(runs: Sequence[RunData]) -> list[RunData]:
-    """Runs of several stores may share ids: later ones get a number behind theirs."""
-    taken: set[str] = set()
-    out = []
-    for run in runs:
-        name = unique(run.id, taken)
-        out.append(run if name == run.id else run.with_facts(id=name))
-    return out

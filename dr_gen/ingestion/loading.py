@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import attrs
 
 from dr_gen.group_validators import validate_group
 from dr_gen.ingestion import cache as caches
-from dr_gen.ingestion.applying import Progress, apply, read_sources, renamed
-from dr_gen.ingestion.planning import PathLike, Plan, plan, roots_of
+from dr_gen.ingestion.applying import apply
+from dr_gen.ingestion.batches import who_reads
+from dr_gen.ingestion.planning import PathLike, Plan, Source, plan, roots_of
+from dr_gen.ingestion.reading import Progress, read_sources, renamed
 from dr_gen.ingestion.rules import Rules
+from dr_gen.model.finding import Finding
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
+from dr_gen.parallel import Workers
 from dr_gen.readers.contract import ColumnMap
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store import store as stores
@@ -32,6 +40,8 @@ def load(
     validators: Sequence[Validator] | None = None,
     progress: Progress | None = None,
     cache: bool = True,
+    workers: int | Literal["auto"] | None = None,
+    executor: Executor | None = None,
     **settings: Any,
 ) -> RunGroup:
     """Runs of a store, or of any folders and files.
@@ -55,6 +65,13 @@ def load(
         Whether to keep what was read in a store in the user's cache folder (the environment's
         ``DR_GEN_CACHE``, if set), so that the next time only what is new is read. Not with
         `validators`.
+    workers : int or "auto", optional
+        How many processes read, where there is so much to read that they pay; ``auto``: one for
+        each processor. By default none but this one. A script that starts processes needs
+        ``if __name__ == "__main__":`` around what it does.
+    executor : concurrent.futures.Executor, optional
+        Whoever is to read instead, such as ``client.get_executor()`` of dask. Its workers have to
+        see the logs and the cache folder (without `cache`: the folder of temporary files).
     **settings
         Attributes of the group: `noise`, `labels`, `directions`.
 
@@ -68,7 +85,10 @@ def load(
     ------
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
+    WorkerError
+        If a worker did not do its part; nothing is kept of it.
     """
+    crew = Workers.of(workers, executor)
     options: dict[str, Any] = {
         "format": format,
         "experiment": experiment,
@@ -80,27 +100,51 @@ def load(
     if len(roots) == 1 and any_store:
         return open_store(roots[0], **settings)
     if cache and validators is None and not any_store:
-        cached = caches.load(path, options, progress, **settings)
+        cached = caches.load(path, options, progress, crew, **settings)
         if cached is not None:
             return validate_group(cached)
     decided = plan(path, **options)
     checks = None if validators is None else tuple(validators)
     rules = Rules(format, columns or ColumnMap(), expected_epochs, checks)
-    return _read(decided, rules, progress, settings)
+    n_bytes = sum(map(_size, decided.sources)) if not crew.alone else 0
+    if who_reads(crew, n_bytes).alone or not decided.sources:
+        results = read_sources(decided.sources, rules, progress)
+        runs = [run for result in results for run in result.runs]
+        findings = [finding for result in results for finding in result.findings]
+        return _together(decided, runs, findings, settings)
+    with tempfile.TemporaryDirectory(prefix="dr_gen-") as folder:
+        # By way of files, since arrays that are sent between processes are copied several times.
+        store = Path(folder, "store")
+        steps = attrs.evolve(plan(path, store, **options), rules=rules)
+        with writing(store):
+            apply(steps, progress=progress, workers=crew)
+        group = stores.open_store(store)
+    found = group.source_findings[len(steps.findings) :]
+    return _together(decided, group, found, settings)
 
 
-def _read(
-    decided: Plan, rules: Rules, progress: Progress | None, settings: Mapping[str, Any]
+def _size(source: Source) -> int:
+    try:
+        return source.path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _together(
+    decided: Plan,
+    read: Iterable[RunData],
+    found: Iterable[Finding],
+    settings: Mapping[str, Any],
 ) -> RunGroup:
+    """The runs of the stores of a plan, and those that were read, as one group."""
     runs: list[RunData] = []
     findings = list(decided.findings)
     for store in decided.stores:
         stored = open_store(store)
         runs += stored
         findings += stored.source_findings
-    for result in read_sources(decided.sources, rules, progress):
-        runs += result.runs
-        findings += result.findings
+    runs += read
+    findings += found
     group = RunGroup.from_runs(renamed(runs), source_findings=tuple(findings), **settings)
     return validate_group(group)
 
@@ -132,6 +176,8 @@ def ingest(
     *,
     compress: bool = False,
     timeout: float = PATIENCE,
+    workers: int | Literal["auto"] | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> RunGroup:
     """Read runs into a store; the next time only what is new.
@@ -150,6 +196,9 @@ def ingest(
         Smaller files that open slower.
     timeout : float
         How many seconds to wait for another writer of the store.
+    workers, executor
+        As for `load`; workers have to see the logs and the folder of the store, since each writes
+        what it read there.
     **options
         As for `load`.
 
@@ -163,18 +212,22 @@ def ingest(
     StoreError
         If the store cannot be written, or another writer is at work in it; what was there before
         stays as it was.
+    WorkerError
+        If a worker did not do its part; the store then is as it was.
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
     """
+    crew = Workers.of(workers, executor)
     names = ("noise", "labels", "directions")
     settings = {name: options.pop(name) for name in names if name in options}
     if options.get("validators") is not None or any(map(catalogues.exists, roots_of(source))):
-        group = load(source, **{**options, "cache": False})
+        group = load(source, workers=workers, executor=executor, **{**options, "cache": False})
         stores.save(group, store, compress=compress, timeout=timeout)
         return open_store(store, **settings)
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
     with writing(Path(store), timeout):
-        apply(plan(source, store, **options), progress=progress, compress=compress)
+        decided = plan(source, store, **options)
+        apply(decided, progress=progress, compress=compress, workers=crew)
     return open_store(store, **settings)

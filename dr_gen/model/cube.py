@@ -76,8 +76,7 @@ class _Selected:
         return np.concatenate([v for _, v in points]), np.array([len(v) for _, v in points])
 
     def _rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        sizes = self.table.size[self.curves]
-        return self.table.values[ranges(self.table.start[self.curves], sizes)], sizes
+        return self.table.values_of(self.curves), self.table.size[self.curves]
 
     def _resolved(self, repeats: Repeats) -> list[tuple[NDArray[Any], NDArray[np.float64]]]:
         both = zip(self.curves.tolist(), self.axes.tolist(), strict=True)

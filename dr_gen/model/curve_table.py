@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["POOL_FLOAT", "POOL_INT", "POOL_TEXT", "CurveTable", "ranges"]
+__all__ = ["POOL_FLOAT", "POOL_INT", "POOL_TEXT", "CurveTable", "gathered", "ranges"]
 
 Ints = NDArray[np.int64]
 
@@ -36,6 +36,31 @@ def ranges(starts: Ints, sizes: Ints) -> Ints:
     index: Ints = np.repeat(starts - (ends - sizes), sizes)
     index += np.arange(total, dtype=np.int64)
     return index
+
+
+def gathered(
+    arrays: Sequence[NDArray[Any]], which: NDArray[Any], starts: Ints, sizes: Ints
+) -> NDArray[Any]:
+    """Concatenation of ``arrays[which][start : start + size]``.
+
+    What lies behind one another is taken in one piece, and a single piece is not copied: one
+    metric of all runs is a slice.
+
+    Examples
+    --------
+    >>> arrays, which = [np.arange(4), np.arange(10, 14)], np.array([0, 1, 1])
+    >>> gathered(arrays, which, np.array([2, 0, 1]), np.array([2, 1, 2])).tolist()
+    [2, 3, 10, 11, 12]
+    """
+    if not len(starts):
+        return arrays[0][:0] if arrays else np.empty(0)
+    ends = starts + sizes
+    breaks = (which[1:] != which[:-1]) | (starts[1:] != ends[:-1])
+    first = np.append(0, np.flatnonzero(breaks) + 1)
+    last = np.append(first[1:], len(starts)) - 1
+    bounds = zip(which[first].tolist(), starts[first].tolist(), ends[last].tolist(), strict=True)
+    parts = [arrays[i][low:high] for i, low, high in bounds]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -194,6 +219,11 @@ class CurveTable:
         start = self.start[curve]
         return self.values[start : start + self.size[curve]]
 
+    def values_of(self, curves: NDArray[np.intp]) -> NDArray[np.float64]:
+        """The values of several curves, behind one another."""
+        which = np.zeros(len(curves), np.intp)
+        return gathered([self.values], which, self.start[curves], self.size[curves])
+
     def axis_values(self, axis: int) -> NDArray[Any]:
         """The x values of an axis in the order of its rows."""
         start = self.axis_start[axis]
@@ -216,9 +246,12 @@ class CurveTable:
             field: tuple(dict.fromkeys(name for t in tables for name in getattr(t, field)))
             for field in ("splits", "metrics", "x_names", "originals")
         }
+        if not tables:
+            nothing: dict[str, Any] = {**dict.fromkeys(_COLUMNS, ()), "pools": ((), (), ())}
+            return cls(**names, **nothing)
         first_run = np.cumsum([0, *n_runs])
         first_block = np.cumsum([0, *(len(t.block_size) for t in tables)])
-        columns: dict[str, list[NDArray[Any]]] = {name: [] for name in _COLUMNS}
+        columns: dict[str, list[NDArray[Any]]] = {n: [] for n in _COLUMNS if n != "values"}
         pool_sizes = np.zeros(3, np.int64)
         for i, table in enumerate(tables):
             columns["run"].append(table.run + first_run[i])
@@ -230,24 +263,25 @@ class CurveTable:
                 index = {name: code for code, name in enumerate(names[field])}
                 lookup = np.array([*(index[n] for n in getattr(table, field)), -1], np.int32)
                 columns[column].append(lookup[getattr(table, column)])
-            for column in ("values", "block_size", "axis_pool", "axis_inferred", "axis_clean"):
+            for column in ("block_size", "axis_pool", "axis_inferred", "axis_clean"):
                 columns[column].append(getattr(table, column))
-        joined = {
-            name: np.concatenate(parts) if parts else np.empty(0) for name, parts in columns.items()
-        }
-        pools = [
-            np.concatenate([t.pools[p] for t in tables]) if tables else np.empty(0)
-            for p in range(3)
-        ]
-        unsorted = cls(**names, **joined, pools=pools)  # type: ignore[arg-type]
-        return unsorted.sorted()
+        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+        pools = [np.concatenate([table.pools[p] for table in tables]) for p in range(3)]
+        order = np.lexsort((joined["run"], joined["metric"], joined["split"]))
+        joined |= {name: joined[name][order] for name in _PER_CURVE}
+        # Values go to their place at once: they are most of the memory.
+        which = np.repeat(np.arange(len(tables)), [len(table.run) for table in tables])
+        bounds = (np.concatenate([getattr(t, n) for t in tables]) for n in ("start", "size"))
+        places = (array[order] for array in (which, *bounds))
+        values = gathered([table.values for table in tables], *places)
+        return cls(**names, **joined, values=values, pools=pools)  # type: ignore[arg-type]
 
     def sorted(self) -> CurveTable:
         """The same curves in the order that the other methods rely on."""
         order = np.lexsort((self.run, self.metric, self.split))
         if bool((order[1:] > order[:-1]).all()):
             return self
-        values = self.values[ranges(self.start[order], self.size[order])]
+        values = self.values_of(order)
         moved = {name: getattr(self, name)[order] for name in _PER_CURVE}
         return attrs.evolve(self, values=values, **moved)
 
@@ -286,7 +320,7 @@ def _gather(table: CurveTable, kept: NDArray[np.intp], run: NDArray[np.int32]) -
         starts[mine] = ends - sizes[mine]
     return attrs.evolve(
         table,
-        values=table.values[ranges(table.start[kept], table.size[kept])],
+        values=table.values_of(kept),
         run=run,
         split=table.split[kept],
         metric=table.metric[kept],

@@ -31,6 +31,7 @@ from dr_gen.model.noise import NOISE_KEYS
 from dr_gen.model.run_table import RunTable
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.catalogue import Catalogue
+from dr_gen.store.change import changing
 from dr_gen.store.shards import read_runs
 from dr_gen.store.writing import PATIENCE, commit, writing
 
@@ -78,8 +79,13 @@ def save(
     """
     whole = np.array_equal(group.indices, np.arange(len(group.table.records)))
     table = group.table if whole else group.table.take(group.indices)
-    with writing(Path(path), timeout):
-        commit([table], path, group.ids, group.source_findings, compress=compress, now=now)
+    store = Path(path)
+    with writing(store, timeout), changing(store, compress=compress, now=now) as change:
+        written = change.write(table)
+        rows = {run: (0, row) for row, run in enumerate(written.runs)}
+        commit(
+            change, [written.shard], {run: rows[run] for run in group.ids}, group.source_findings
+        )
 
 
 # ---------------------------------------------------------------------------- reading
