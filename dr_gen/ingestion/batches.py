@@ -45,26 +45,27 @@ def batches(
         Bytes of each source.
     workers : Workers
     batch_bytes : int
-        The most that a batch may have, but for one that is a single source.
+        About how much a batch has at most, but for one with a single large source in it.
 
     Examples
     --------
-    >>> list(batches([3, 3, 3, 9, 1], Workers(), 6))
-    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None), slice(4, 5, None)]
+    >>> list(batches([3, 3, 3, 3, 1], Workers(), 7))
+    [slice(0, 2, None), slice(2, 4, None)]
     """
-    limit = batch_bytes
+    total = sum(sizes)
     if workers.executor is not None:
-        limit = min(limit, _ELSEWHERE_BYTES)
-    elif workers.number > 1:
-        limit = min(limit, max(sum(sizes) // (_EACH * workers.number) + 1, _LEAST_BYTES))
-    first, total = 0, 0
-    for place, size in enumerate(sizes):
-        if place > first and total + size > limit:
-            yield slice(first, place)
-            first, total = place, 0
-        total += size
-    if first < len(sizes):
-        yield slice(first, len(sizes))
+        batch_bytes = min(batch_bytes, _ELSEWHERE_BYTES)
+    number = -(-total // batch_bytes)
+    if workers.number > 1:
+        number = max(number, min(_EACH * workers.number, total // _LEAST_BYTES))
+    # Of one size, since the last one decides when all is done.
+    ends = itertools.accumulate(sizes)
+    parts = ((end - size) * number // max(total, 1) for end, size in zip(ends, sizes, strict=True))
+    first = 0
+    for _, part in itertools.groupby(parts):
+        last = first + sum(1 for _ in part)
+        yield slice(first, last)
+        first = last
 
 
 @attrs.frozen

@@ -24,6 +24,7 @@ from dr_gen.parallel import Workers
 from dr_gen.readers.contract import ColumnMap
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store import store as stores
+from dr_gen.store.ondemand import Reading
 from dr_gen.store.writing import PATIENCE, writing
 from dr_gen.validators import Validator
 
@@ -156,10 +157,15 @@ def open_store(path: PathLike, **settings: Any) -> RunGroup:
     ----------
     path : path
     **settings
-        Attributes of the group: `noise`, `labels`, `directions`.
+        Attributes of the group: `noise`, `labels`, `directions`; and `chunks`, an int or
+        ``"auto"``, for a store larger than memory: values are left in their files, a curve reads
+        only its own, and ``group.curves(address)`` is an array of dask (the extra ``dask``) with
+        about so many numbers in each chunk.
 
     Raises
     ------
+    UsageError
+        If `chunks` make no sense, or dask is not installed.
     StoreFormatError
         If a file is damaged, or of a form that this version does not read.
     StoreError
@@ -205,7 +211,7 @@ def ingest(
     Returns
     -------
     RunGroup
-        As opened from the store.
+        As opened from the store; values are read when they are first asked for.
 
     Raises
     ------
@@ -223,11 +229,11 @@ def ingest(
     if options.get("validators") is not None or any(map(catalogues.exists, roots_of(source))):
         group = load(source, workers=workers, executor=executor, **{**options, "cache": False})
         stores.save(group, store, compress=compress, timeout=timeout)
-        return open_store(store, **settings)
+        return open_store(store, reading=Reading(), **settings)
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
     with writing(Path(store), timeout):
         decided = plan(source, store, **options)
         apply(decided, progress=progress, compress=compress, workers=crew)
-    return open_store(store, **settings)
+    return open_store(store, reading=Reading(), **settings)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,11 +18,12 @@ from dr_gen.store.layout import Layout
 if TYPE_CHECKING:
     from netCDF4 import Dataset
 
-__all__ = ["read", "write"]
+__all__ = ["Open", "read", "write"]
 
 _CHUNK = 65536
 # The C library of netCDF knows no threads: two of them in it at once crash the process.
-_LOCK = threading.Lock()
+# Files that are open are closed by whoever drops them last, perhaps while he holds it: hence R.
+_LOCK = threading.RLock()
 
 _TITLE = "Training runs: metrics over x, one curve behind another"
 _COMMENT = (
@@ -120,10 +122,16 @@ def _write_column(
     variable[...] = array
 
 
-def read(path: Path) -> tuple[Layout, Any]:
+def read(path: Path, without: Collection[str] = ()) -> tuple[Layout, Any]:
     """What a file holds, and its schema number (None when it has none).
 
     Nothing is checked here: a file of an older form is brought up to date first.
+
+    Parameters
+    ----------
+    path : Path
+    without : collection of str
+        Variables to leave in the file.
 
     Raises
     ------
@@ -137,8 +145,32 @@ def read(path: Path) -> tuple[Layout, Any]:
         for name, variable in file.variables.items():
             if variable.dtype == np.dtype("S1"):
                 texts[name] = variable[...].tobytes().decode("ascii", "replace")
-            elif variable.dtype is not str:
+            elif variable.dtype is not str and name not in without:
                 arrays[name] = np.asarray(variable[...])
         sizes = {name: len(dimension) for name, dimension in file.dimensions.items()}
         schema = file.__dict__.get("schema_number")
     return Layout(sizes, arrays, texts), schema.item() if isinstance(schema, np.generic) else schema
+
+
+class Open:
+    """A file that stays open until nobody refers to it any more."""
+
+    def __init__(self, path: Path) -> None:
+        with _LOCK:
+            self._file = _open(path, "r")
+            self._file.set_auto_maskandscale(False)
+
+    def numbers(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Part of a variable of one dimension.
+
+        Raises
+        ------
+        OSError, RuntimeError
+            As the library raises them.
+        """
+        with _LOCK:
+            return np.asarray(self._file.variables[name][start:stop])
+
+    def __del__(self) -> None:
+        with _LOCK, contextlib.suppress(AttributeError, OSError, RuntimeError):
+            self._file.close()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +17,7 @@ from dr_gen.store import netcdf
 from dr_gen.store.atomic import replacing
 from dr_gen.store.catalogue import SHARDS, Place, Shard
 from dr_gen.store.layout import Layout, from_layout
+from dr_gen.store.ondemand import ON_DEMAND, Reading, columns
 from dr_gen.store.schema import migrations, stamp
 
 __all__ = ["read_runs", "write_shard"]
@@ -32,9 +34,14 @@ def write_shard(
 
 
 def read_runs(
-    store: Path, shards: Sequence[Shard], places: Sequence[Place]
+    store: Path,
+    shards: Sequence[Shard],
+    places: Sequence[Place],
+    reading: Reading | None = None,
 ) -> tuple[RunTable, NDArray[np.intp]]:
     """The runs at `places` (shard, number in it) as one table, and the number of each there.
+
+    Values and x stay in their files when it is told how they are to be read later.
 
     Raises
     ------
@@ -51,7 +58,7 @@ def read_runs(
         live = sorted(rows[i])
         if not live and len(shards) > 1:
             continue
-        table = _read_shard(store / SHARDS / shard_.name, shard_)
+        table = _read_shard(store / SHARDS / shard_.name, shard_, reading)
         if len(live) < shard_.runs:
             table = table.take(np.array(live, np.intp))
         number.update({(i, row): starts + k for k, row in enumerate(live)})
@@ -61,7 +68,7 @@ def read_runs(
     return table, np.array([number[place] for place in places], np.intp)
 
 
-def _read_shard(path: Path, shard: Shard) -> RunTable:
+def _read_shard(path: Path, shard: Shard, reading: Reading | None) -> RunTable:
     again = "remove the store and save the runs again"
     try:
         size = os.stat(path).st_size
@@ -69,8 +76,14 @@ def _read_shard(path: Path, shard: Shard) -> RunTable:
             raise StoreFormatError(
                 str(path), f"is damaged: {size} bytes instead of {shard.size}; {again}"
             )
-        layout, schema = netcdf.read(path)
-        for step in migrations(schema, str(path)):
+        layout, schema = netcdf.read(path, ON_DEMAND if reading else ())
+        steps = migrations(schema, str(path))
+        if steps and reading:  # what is left in the file would stay in its older form
+            layout, _ = netcdf.read(path)
+        elif reading:
+            left = columns(path, layout.sizes, reading)
+            layout = attrs.evolve(layout, arrays={**layout.arrays, **left})
+        for step in steps:
             layout = step.shard(layout)
         table = from_layout(layout)
     except StoreError:
