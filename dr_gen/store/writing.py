@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -39,26 +40,39 @@ def writing(store: Path, timeout: float = PATIENCE) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             _check_place(store)
-            made = _locked(store, timeout, stack)
+            made, killed = _locked(store, timeout, stack)
             # A writer before us may have taken with it what it had made for nothing.
             (store / SHARDS).mkdir(exist_ok=True)
         except OSError as error:
             raise unwritable(store, error) from None
+        if killed:
+            there = catalogues.exists(store)
+            named = {shard.name for shard in catalogues.read(store).shards} if there else set()
+            _sweep(store, named, older_than=math.inf)
         # Leave nothing behind when nothing is committed; inside the lock what another may need.
         if store / SHARDS in made:
             stack.callback(_remove_unused, store)
         yield
 
 
-def _locked(store: Path, timeout: float, stack: contextlib.ExitStack) -> list[Path]:
-    """Lock a store until `stack` ends, and say which folders had to be made for it."""
+def _locked(store: Path, timeout: float, stack: contextlib.ExitStack) -> tuple[list[Path], bool]:
+    """Lock a store until `stack` ends.
+
+    Returns
+    -------
+    made : list of Path
+        The folders that had to be made for it.
+    killed : bool
+        Whether the last writer was killed.
+    """
     made: list[Path] = []
+    killed = False
     for attempt in range(_ATTEMPTS):
         made += _make_folders(store)
         inner = contextlib.ExitStack()
         inner.callback(_remove_empty, [folder for folder in made if folder != store / SHARDS])
         try:
-            inner.enter_context(lock.holding(store, timeout))
+            killed = inner.enter_context(lock.holding(store, timeout))
         except FileNotFoundError:  # the folder went with a writer that wrote nothing
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -69,7 +83,7 @@ def _locked(store: Path, timeout: float, stack: contextlib.ExitStack) -> list[Pa
         else:
             stack.enter_context(inner)
             break
-    return made
+    return made, killed
 
 
 def _remove_unused(store: Path) -> None:
@@ -132,7 +146,8 @@ def commit(
     except (OSError, RuntimeError) as error:
         raise unwritable(store, error) from None
     keep = {shard.name for shard in catalogue.shards}
-    _sweep(store, keep, {shard.name for shard in before} - keep)
+    replaced = {shard.name for shard in before} - keep
+    _sweep(store, keep, replaced, time.time() - _STALE_SECONDS)
 
 
 def _check_shards(change: Change, shards: Sequence[Shard]) -> None:
@@ -175,15 +190,18 @@ def _make_folders(store: Path) -> list[Path]:
     return missing
 
 
-def _sweep(store: Path, keep: Collection[str], replaced: Collection[str]) -> None:
+def _sweep(
+    store: Path, keep: Collection[str], replaced: Collection[str] = (), older_than: float = 0.0
+) -> None:
     """Remove the shards that were replaced, and what writers left behind that were killed.
 
-    Nothing else: a file that is new and unknown may be another writer's next shard.
+    Nothing else: a file that is new and unknown may be another writer's next shard, where the
+    system has no locks.
     """
-    oldest = time.time() - _STALE_SECONDS
     with contextlib.suppress(OSError):
         for file in [*store.glob(f"{SHARDS}/*"), *store.iterdir()]:
-            if not file.is_file() or not _is_ours(file) or file.name in keep:
+            ours = file.is_file() and _is_ours(file) and file.name != lock.NAME
+            if not ours or file.name in keep:
                 continue
-            if file.name in replaced or file.stat().st_mtime < oldest:
+            if file.name in replaced or file.stat().st_mtime < older_than:
                 file.unlink(missing_ok=True)

@@ -38,8 +38,8 @@ SMALL = 300
 def exact(group: RunGroup) -> list[dict[str, Any]]:
     """Every run as plain data, to the last bit, but for when it was read."""
     out = []
-    for run in group:
-        data = run_to_dict(run)
+    for one in group:
+        data = run_to_dict(one)
         del data["time_parsed"]
         data["curves"].sort(key=lambda curve: (curve["split"], curve["metric"]))
         out.append({key: json.dumps(value, sort_keys=True) for key, value in data.items()})
@@ -261,6 +261,7 @@ KILLS = """
     from pathlib import Path
     from dr_gen.ingestion import open_store, plan
     from dr_gen.ingestion.applying import apply
+    from dr_gen.store import catalogue as catalogues
     from dr_gen.store.writing import writing
     import netCDF4
     logs, store, kills = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
@@ -296,6 +297,8 @@ KILLS = """
                 found.items() if k.startswith("run_")), (i, found)
         expected = found
     bring()
+    left = {path.name for path in (store / "shards").iterdir()}
+    assert left == {shard.name for shard in catalogues.read(store).shards}, left
     print(hit)
 """
 
@@ -303,7 +306,7 @@ KILLS = """
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("kills", [20, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_kill_between_batches_loses_nothing(logs: Path, tmp_path: Path, kills: int) -> None:
-    """The store holds all of the old or all of the new, and can be brought up to date."""
+    """The store holds all of the old or all of the new; the next writer removes what was left."""
     store = tmp_path / "store"
     command = [sys.executable, "-c", textwrap.dedent(KILLS), str(logs), str(store), str(kills)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -313,7 +316,7 @@ def test_a_kill_between_batches_loses_nothing(logs: Path, tmp_path: Path, kills:
 
 
 @pytest.fixture
-def dask() -> Iterator[concurrent.futures.Executor]:
+def dask(tmp_path: Path) -> Iterator[concurrent.futures.Executor]:
     """Two worker processes of a real cluster."""
     distributed = pytest.importorskip("distributed")
     with (
@@ -322,6 +325,7 @@ def dask() -> Iterator[concurrent.futures.Executor]:
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
+            local_directory=str(tmp_path / "dask"),
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
