@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import os
 import signal
 import subprocess
@@ -150,14 +151,19 @@ def test_workers_end_with_their_parent(tmp_path: Path, end: signal.Signals) -> N
     command = [sys.executable, str(script), str(tmp_path / "pids")]
     parent = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
     assert parent.stderr is not None
-    until(lambda: len(list((tmp_path / "pids").iterdir())) == 2)
-    pids = [int(path.name) for path in (tmp_path / "pids").iterdir()]
-    (os.killpg if end == signal.SIGINT else os.kill)(parent.pid, end)
-    with parent.stderr:
-        said = parent.stderr.read()
-    assert parent.wait(PATIENCE) != 0
-    assert said.count("Traceback") == (1 if end == signal.SIGINT else 0)
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    try:
+        until(lambda: len(list((tmp_path / "pids").iterdir())) == 2)
+        pids = [int(path.name) for path in (tmp_path / "pids").iterdir()]
+        (os.killpg if end == signal.SIGINT else os.kill)(parent.pid, end)
+        with parent.stderr:
+            said = parent.stderr.read()
+        assert parent.wait(PATIENCE) != 0
+        assert said.count("Traceback") == (1 if end == signal.SIGINT else 0)
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait(PATIENCE)
 
 
 def until(holds: Callable[[], bool]) -> None:

@@ -180,7 +180,8 @@ def _ids(steps: Sequence[Step], fresh: Mapping[str, tuple[str, ...]]) -> dict[st
 def _record(record: SourceRecord, fresh: Fresh, ids: Mapping[str, tuple[str, ...]]) -> SourceRecord:
     path = record.path
     if path not in fresh.names:
-        return record
+        # Another file may have taken or freed the name of a run.
+        return record if record.runs == ids[path] else attrs.evolve(record, runs=ids[path])
     names, findings = fresh.names[path], fresh.findings[path]
     return attrs.evolve(record, names=names, runs=ids[path], findings=findings)
 

@@ -50,7 +50,7 @@ def batches(
     Examples
     --------
     >>> list(batches([3, 3, 3, 3, 1], Workers(), 7))
-    [slice(0, 2, None), slice(2, 4, None)]
+    [slice(0, 3, None), slice(3, 5, None)]
     """
     total = sum(sizes)
     if workers.executor is not None:

@@ -129,21 +129,60 @@ def test_runs_of_one_name_are_told_apart_across_batches(tmp_path: Path) -> None:
     assert len(whole) == 33
 
 
+def test_names_that_are_found_by_reading_are_told_apart(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two batches that found the same name are given two, in the order of the files."""
+    read = NativeReader.read_many
+
+    def alike(self: NativeReader, items: Any) -> Any:
+        for result in read(self, items):
+            runs = tuple(run.with_facts(id="same") for run in result.runs)
+            yield type(result)(runs, result.findings)
+
+    monkeypatch.setattr(NativeReader, "read_many", alike)
+    there, here = brought(logs, tmp_path / "many"), brought(logs, tmp_path / "one", batch=10**9)
+    assert there == here == load(logs, cache=False)
+    names = ["same", "flat", *(f"same~{i}" for i in range(2, 11))]
+    assert [*there.ids] == names
+    assert [run.seed for run in there][2:] == list(range(9))
+
+
+def test_a_name_that_became_free_is_taken_without_reading(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that had to make way gets its own name back, with the same content."""
+    store, more = tmp_path / "store", make(tmp_path / "more", 3)
+    brought(logs, store)
+    assert "run_1~2" in brought(more, store).ids
+    for path in logs.iterdir():
+        path.unlink()
+    with writing(store):
+        apply(plan(logs, store), keep_gone=False)
+    expected = load(more, cache=False)
+    monkeypatch.setattr("dr_gen.ingestion.reading.read_sources", None)
+    assert brought(more, store) == expected
+
+
 @pytest.mark.usefixtures("pays")
-def test_processes_give_the_same(logs: Path, tmp_path: Path) -> None:
+def test_processes_give_the_same(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In a store, in the cache and without one; and nothing but the store is left of it."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     expected = load(logs, cache=False)
     heard: list[tuple[int, int]] = []
     stored = ingest(logs, tmp_path / "store", workers=2, progress=lambda *at: heard.append(at))
     assert shards(tmp_path / "store") >= 4
     assert [done for done, _ in heard] == sorted({done for done, _ in heard})
     assert heard[-1] == (11, 11)
-    before = set(Path(tempfile.gettempdir()).glob("dr_gen-*"))
     for group in (stored, load(logs, workers=2), load(logs, workers=2, cache=False)):
         assert group == expected
         assert exact(group) == exact(expected)
         assert group.findings == expected.findings
-    assert set(Path(tempfile.gettempdir()).glob("dr_gen-*")) == before
+    assert list(temporary.iterdir()) == []
 
 
 def test_validators_of_ones_own_and_stores_go_along(logs: Path, tmp_path: Path) -> None:
