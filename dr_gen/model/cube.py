@@ -81,7 +81,7 @@ class _Selected:
     def points(self, repeats: Repeats) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[Any]]:
         """x, value and size of each curve, behind one another, in the order of x."""
         if not self.clean:
-            points = self._resolved(repeats)
+            points = self.resolved(repeats)
             sizes = np.array([len(x) for x, _ in points])
             return _joined([x for x, _ in points]), np.concatenate([v for _, v in points]), sizes
         found, sizes = self._rows()
@@ -95,13 +95,14 @@ class _Selected:
         """Value and size of each curve, in the order of x."""
         if self.clean:
             return self._rows()
-        points = self._resolved("last")
+        points = self.resolved("last")
         return np.concatenate([v for _, v in points]), np.array([len(v) for _, v in points])
 
     def _rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
         return self.table.values_of(self.curves), self.table.size[self.curves]
 
-    def _resolved(self, repeats: Repeats) -> list[tuple[NDArray[Any], NDArray[np.float64]]]:
+    def resolved(self, repeats: Repeats) -> list[tuple[NDArray[Any], NDArray[np.float64]]]:
+        """Points x and value of each curve on its own, in the order of x."""
         both = zip(self.curves.tolist(), self.axes.tolist(), strict=True)
         views = (MetricCurve(self.table, curve, axis, repeats) for curve, axis in both)
         return [(view.xs, view.values) for view in views]
@@ -207,13 +208,19 @@ def curves(
 
 def _grid(selected: _Selected) -> NDArray[Any]:
     """Every x of the curves, once, ascending; read bit by bit."""
-    grids = []
+    found: dict[int, NDArray[Any]] = {}
     for part in selected.parts():
-        xs = _joined([part.table.x_of(*axes) for axes in part.by_pool()])
-        if xs.dtype.kind == "f" and not part.clean:
-            xs = xs[np.isfinite(xs)]
-        grids.append(np.unique(xs))
-    return np.unique(_joined(grids))
+        for axes, pool in part.by_pool():
+            clean = part.table.axis_clean[axes]
+            others = part.table.x_of(axes[~clean], pool)
+            # As `resolve` leaves them out.
+            others = others[np.isfinite(others)] if others.dtype.kind == "f" else others
+            known = [found[pool]] if pool in found else []
+            found[pool] = np.unique(
+                np.concatenate([*known, part.table.x_of(axes[clean], pool), others])
+            )
+    # Not before all are known: beside texts 1 and 1.0 are two.
+    return np.unique(_joined([*found.values()]))
 
 
 def _rows(selected: _Selected, repeats: Repeats, grid: NDArray[Any], low: int, high: int) -> Rows:
@@ -234,10 +241,13 @@ def _dense(
         runs = np.arange(n_rows)
         address = MetricAddress(*pairs(table, runs)[0])
         selected = _select(table, runs, address, x_name)
-        xs, points, sizes = selected.points(repeats)
-        if grid.dtype == object and xs.dtype != object:
-            xs = np.array([str(x) for x in xs.tolist()], object)
-        xs = xs.astype(grid.dtype, copy=False)
+        if grid.dtype == object:
+            views = selected.resolved(repeats)
+            xs = np.array([str(x) for own, _ in views for x in own.tolist()], object)
+            points = np.concatenate([values for _, values in views])
+            sizes = np.array([len(values) for _, values in views])
+        else:
+            xs, points, sizes = selected.points(repeats)
         dense[np.repeat(selected.position, sizes), np.searchsorted(grid, xs)] = points
     return dense
 

@@ -65,7 +65,7 @@ def same(a: Any, b: Any) -> bool:
     return bool(a.compute().identical(b))
 
 
-@settings(max_examples=12)
+@settings(max_examples=25)
 @given(testing.groups(min_size=1), st.integers(1, 3), st.sampled_from([1, 5, 10**6]), st.data())
 def test_what_is_left_in_files_is_the_same(
     group: RunGroup, n_shards: int, chunks: int, data: st.DataObject
