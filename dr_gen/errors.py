@@ -12,6 +12,7 @@
     ├── UnknownFormatError        (ValueError)         no reader knows the files
     ├── AmbiguousFormatError      (ValueError)         several readers know them equally well
     ├── SettingsError             (ValueError)         a settings file that does not fit
+    ├── WorkerError               (RuntimeError)       a process that did not do its job
     └── StoreError                (OSError)            a store that cannot be read or written
         ├── StoreFormatError      (ValueError)         … because it was written otherwise
         └── StoreBusyError        (TimeoutError)       … because another writer is at work
@@ -42,6 +43,7 @@ __all__ = [
     "UnknownFormatError",
     "UnknownKeyError",
     "UsageError",
+    "WorkerError",
 ]
 
 _MAX_LISTED = 12
@@ -196,6 +198,16 @@ class SettingsError(DrGenError, ValueError):
 
     def __str__(self) -> str:
         return "; ".join(f"{self.path}: {problem}" for problem in self.problems)
+
+
+@attrs.define(slots=False)
+class WorkerError(DrGenError, RuntimeError):
+    """What was done side by side was not finished, for `reason`; nothing of it counts."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @attrs.define(slots=False)

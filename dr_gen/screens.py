@@ -93,7 +93,7 @@ def may_repeat_x(table: RunTable) -> Mask:
 def may_not_be_finite(table: RunTable) -> Mask:
     """Runs with a value that is NaN or infinite."""
     curves = table.curves
-    bad = np.flatnonzero(~np.isfinite(curves.values))
+    bad = np.flatnonzero(~np.isfinite(np.asarray(curves.values)))
     return _marked(table, curves.run[np.searchsorted(curves.start, bad, side="right") - 1])
 
 

@@ -148,7 +148,7 @@ def _uneven(
     """Those of `axes` whose x is not at equal distances, and the distances."""
     if len(axes) == 0:
         return
-    x, starts = curves.pools[POOL_INT], curves.axis_start[axes]
+    x, starts = np.asarray(curves.pools[POOL_INT]), curves.axis_start[axes]
     index = ranges(starts, sizes - 1)
     steps = x[index + 1] - x[index]
     ends = np.cumsum(sizes - 1)
@@ -187,7 +187,7 @@ def unfinished_curves(table: RunTable) -> list[tuple[int, MetricCurve]]:
     By run, by split and metric as the run names them.
     """
     curves = table.curves
-    bad = np.flatnonzero(~np.isfinite(curves.values))
+    bad = np.flatnonzero(~np.isfinite(np.asarray(curves.values)))
     if len(bad) == 0:
         return []
     found = np.unique(np.searchsorted(curves.start, bad, side="right") - 1)

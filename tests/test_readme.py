@@ -19,7 +19,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=["tour", "selecting", "logging", "tables"])
+@pytest.mark.parametrize(
+    "code", blocks("python"), ids=["tour", "selecting", "cluster", "logging", "tables"]
+)
 def test_python_of_the_readme_runs(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,6 +51,12 @@ BY = Annotated[
 ALL = Annotated[
     bool, typer.Option("--all", help="Use failed, diverged and incomplete runs as well.")
 ]
+WORKERS = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="Processes that read; by default one for each processor."
+    ),
+]
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -78,12 +84,13 @@ def ingest(
     format: FORMAT = None,
     expected_epochs: EPOCHS = None,
     compress: Annotated[bool, typer.Option("--compress", help="Smaller, opens slower.")] = False,
+    workers: WORKERS = None,
     as_json: JSON = False,
 ) -> None:
     """Read runs and write them to a store."""
     from dr_gen.cli import commands
 
-    commands.ingest(sources, store, format, expected_epochs, compress, as_json)
+    commands.ingest(sources, store, format, expected_epochs, compress, workers, as_json)
 
 
 @app.command()

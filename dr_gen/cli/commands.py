@@ -32,6 +32,7 @@ def ingest(
     format: str | None,
     expected_epochs: int | None,
     compress: bool,
+    workers: int | None,
     as_json: bool,
 ) -> None:
     """Read `sources` and write them to a store."""
@@ -52,6 +53,7 @@ def ingest(
             expected_epochs=expected_epochs,
             compress=compress,
             progress=progress,
+            workers=workers or "auto",
         )
     if as_json:
         formats = {name: {"files": n, "confidence": c} for name, n, c in table}

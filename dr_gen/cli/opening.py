@@ -54,7 +54,13 @@ class Opening:
         epochs = settings.expected_epochs if self.expected_epochs is None else self.expected_epochs
         _say_what_is_kept()
         with ProgressBar("reading") as progress:
-            group = load(path, format=self.format, expected_epochs=epochs, progress=progress)
+            group = load(
+                path,
+                format=self.format,
+                expected_epochs=epochs,
+                progress=progress,
+                workers="auto",
+            )
         group = settings.apply(group)
         chosen = group.filter(*self.where)
         if len(group) and not len(chosen):

@@ -15,9 +15,11 @@ from typing import Any
 import attrs
 
 from dr_gen.errors import DrGenError, StoreBusyError, StoreError
-from dr_gen.ingestion.applying import Progress, apply, is_current
+from dr_gen.ingestion.applying import apply, is_current
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
+from dr_gen.ingestion.reading import Progress
 from dr_gen.model.group import RunGroup
+from dr_gen.parallel import SERIAL, Workers
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.atomic import replacing
 from dr_gen.store.schema import stamp
@@ -73,6 +75,7 @@ def load(
     source: PathLike | Sequence[PathLike],
     options: Mapping[str, Any],
     progress: Progress | None = None,
+    workers: Workers = SERIAL,
     **settings: Any,
 ) -> RunGroup | None:
     """The runs of `source` by way of its store in the cache; None when the cache is of no use.
@@ -83,6 +86,8 @@ def load(
     options : mapping
         As for `plan`.
     progress : callable, optional
+    workers : Workers
+        Who reads.
     **settings
         Attributes of the group.
 
@@ -101,7 +106,7 @@ def load(
             with writing(store, _PATIENCE):
                 if _changed(store, decided.before):
                     decided = plan(source, store, **options)
-                apply(decided, progress=progress, keep_gone=False)
+                apply(decided, progress=progress, keep_gone=False, workers=workers)
             _write_about(place, source)
         group = open_store(store, **settings)
     except StoreError as error:

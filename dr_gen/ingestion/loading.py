@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import attrs
 
 from dr_gen.group_validators import validate_group
 from dr_gen.ingestion import cache as caches
-from dr_gen.ingestion.applying import Progress, apply, read_sources, renamed
+from dr_gen.ingestion.applying import apply
+from dr_gen.ingestion.batches import who_reads
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
-from dr_gen.ingestion.plans import Plan
+from dr_gen.ingestion.plans import Plan, Source
+from dr_gen.ingestion.reading import Progress, read_sources, renamed
 from dr_gen.ingestion.rules import Rules
+from dr_gen.model.finding import Finding
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
+from dr_gen.parallel import Workers
 from dr_gen.readers.contract import ColumnMap
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store import store as stores
+from dr_gen.store.ondemand import Reading
 from dr_gen.store.writing import PATIENCE, writing
 from dr_gen.validators import Validator
 
@@ -34,6 +43,8 @@ def load(
     validators: Sequence[Validator] | None = None,
     progress: Progress | None = None,
     cache: bool = True,
+    workers: int | Literal["auto"] | None = None,
+    executor: Executor | None = None,
     **settings: Any,
 ) -> RunGroup:
     """Runs of a store, or of any folders and files.
@@ -57,6 +68,13 @@ def load(
         Whether to keep what was read in a store in the user's cache folder (the environment's
         ``DR_GEN_CACHE``, if set), so that the next time only what is new is read. Not with
         `validators`.
+    workers : int or "auto", optional
+        How many processes read, where there is so much to read that they pay; ``auto``: one for
+        each processor. By default none but this one. A script that starts processes needs
+        ``if __name__ == "__main__":`` around what it does.
+    executor : concurrent.futures.Executor, optional
+        Whoever is to read instead, such as ``client.get_executor()`` of dask. Its workers have to
+        see the logs and the cache folder (without `cache`: the folder of temporary files).
     **settings
         Attributes of the group: `noise`, `labels`, `directions`.
 
@@ -70,7 +88,10 @@ def load(
     ------
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
+    WorkerError
+        If a worker did not do its part; nothing is kept of it.
     """
+    crew = Workers.of(workers, executor)
     options: dict[str, Any] = {
         "format": format,
         "experiment": experiment,
@@ -83,13 +104,27 @@ def load(
     if len(roots) == 1 and any_store:
         return open_store(roots[0], **settings)
     if cache and validators is None and not any_store:
-        cached = caches.load(given, options, progress, **settings)
+        cached = caches.load(given, options, progress, crew, **settings)
         if cached is not None:
             return validate_group(cached)
     decided = plan(given, **options)
     checks = None if validators is None else tuple(validators)
     rules = Rules(format, columns or ColumnMap(), expected_epochs, checks)
-    return _read(decided, rules, progress, settings)
+    n_bytes = sum(map(_size, decided.sources)) if not crew.alone else 0
+    if who_reads(crew, n_bytes).alone or not decided.sources:
+        results = read_sources(decided.sources, rules, progress)
+        runs = [run for result in results for run in result.runs]
+        findings = [finding for result in results for finding in result.findings]
+        return _together(decided, runs, findings, settings)
+    with tempfile.TemporaryDirectory(prefix="dr_gen-") as folder:
+        # By way of files, since arrays that are sent between processes are copied several times.
+        store = Path(folder, "store")
+        steps = attrs.evolve(plan(given, store, **options), rules=rules)
+        with writing(store):
+            apply(steps, progress=progress, workers=crew)
+        group = stores.open_store(store)
+    found = group.source_findings[len(steps.findings) :]
+    return _together(decided, group, found, settings)
 
 
 def _listed(paths: Any) -> PathLike | Sequence[PathLike]:
@@ -99,18 +134,28 @@ def _listed(paths: Any) -> PathLike | Sequence[PathLike]:
     return given
 
 
-def _read(
-    decided: Plan, rules: Rules, progress: Progress | None, settings: Mapping[str, Any]
+def _size(source: Source) -> int:
+    try:
+        return source.path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _together(
+    decided: Plan,
+    read: Iterable[RunData],
+    found: Iterable[Finding],
+    settings: Mapping[str, Any],
 ) -> RunGroup:
+    """The runs of the stores of a plan, and those that were read, as one group."""
     runs: list[RunData] = []
     findings = list(decided.findings)
     for store in decided.stores:
         stored = open_store(store)
         runs += stored
         findings += stored.source_findings
-    for result in read_sources(decided.sources, rules, progress):
-        runs += result.runs
-        findings += result.findings
+    runs += read
+    findings += found
     group = RunGroup.from_runs(renamed(runs), source_findings=tuple(findings), **settings)
     return validate_group(group)
 
@@ -122,10 +167,15 @@ def open_store(path: PathLike, **settings: Any) -> RunGroup:
     ----------
     path : path
     **settings
-        Attributes of the group: `noise`, `labels`, `directions`.
+        Attributes of the group: `noise`, `labels`, `directions`; and `chunks`, an int or
+        ``"auto"``, for a store larger than memory: values are left in their files, a curve reads
+        only its own, and ``group.curves(address)`` is an array of dask (the extra ``dask``) with
+        about so many numbers in each chunk.
 
     Raises
     ------
+    UsageError
+        If `chunks` make no sense, or dask is not installed.
     StoreFormatError
         If a file is damaged, or of a form that this version does not read.
     StoreError
@@ -142,6 +192,8 @@ def ingest(
     *,
     compress: bool = False,
     timeout: float = PATIENCE,
+    workers: int | Literal["auto"] | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> RunGroup:
     """Read runs into a store; the next time only what is new.
@@ -161,32 +213,39 @@ def ingest(
         Smaller files that open slower.
     timeout : float
         How many seconds to wait for another writer of the store.
+    workers, executor
+        As for `load`; workers have to see the logs and the folder of the store, since each writes
+        what it read there.
     **options
         As for `load`.
 
     Returns
     -------
     RunGroup
-        As opened from the store.
+        As opened from the store; values are read when they are first asked for.
 
     Raises
     ------
     StoreError
         If the store cannot be written, or another writer is at work in it; what was there before
         stays as it was.
+    WorkerError
+        If a worker did not do its part; the store then is as it was.
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
     """
     given = _listed(source)
+    crew = Workers.of(workers, executor)
     names = ("noise", "labels", "directions")
     settings = {name: options.pop(name) for name in names if name in options}
     if options.get("validators") is not None or any(map(catalogues.exists, roots_of(given))):
-        group = load(given, **{**options, "cache": False})
+        group = load(given, workers=workers, executor=executor, **{**options, "cache": False})
         stores.save(group, store, compress=compress, timeout=timeout)
-        return open_store(store, **settings)
+        return open_store(store, reading=Reading(), **settings)
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
     with writing(Path(store), timeout):
-        apply(plan(given, store, **options), progress=progress, compress=compress)
-    return open_store(store, **settings)
+        decided = plan(given, store, **options)
+        apply(decided, progress=progress, compress=compress, workers=crew)
+    return open_store(store, reading=Reading(), **settings)

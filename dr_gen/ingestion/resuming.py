@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from dr_gen.ingestion.marks import TORN, Grown, grown, mark_after
+from dr_gen.ingestion.marks import TORN, Grown, grown
 from dr_gen.ingestion.plans import Plan, Step
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunRecord, RunTable, Status
@@ -18,7 +18,7 @@ from dr_gen.readers.contract import More, ReadOptions, ReadResult
 from dr_gen.store.shards import read_runs
 from dr_gen.store.sources import SourceRecord
 
-__all__ = ["Resumed", "marked", "resumed"]
+__all__ = ["Resumed", "resumed"]
 
 
 @attrs.frozen
@@ -124,12 +124,3 @@ def _unjudged(record: RunRecord, own: int) -> RunRecord:
     return attrs.evolve(
         record, status=Status.COMPLETED, reasons=(), metadata=metadata, findings=findings
     )
-
-
-def marked(step: Step, result: ReadResult) -> Step:
-    """The step with how far its file, read from the beginning, was read."""
-    source = step.source
-    if source is None or not hasattr(source.reader, "read_more"):
-        return step
-    mark = mark_after(source.path, step.record.stamp, result)
-    return step if mark is None else attrs.evolve(step, record=attrs.evolve(step.record, mark=mark))

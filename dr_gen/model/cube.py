@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,9 +15,10 @@ from dr_gen.model.address import MetricAddress
 from dr_gen.model.axis import WALL_TIMES, axis_ranks, pick_axes
 from dr_gen.model.column import array_of
 from dr_gen.model.curve import MetricCurve, Repeats
-from dr_gen.model.curve_table import POOL_INT, POOL_TEXT, CurveTable, ranges
+from dr_gen.model.curve_table import POOL_INT, POOL_TEXT, CurveTable, only, ranges
 from dr_gen.model.direction import Direction, direction_of
 from dr_gen.model.hpm_group import HpmGroup
+from dr_gen.model.stored import Rows, StoredArray
 from dr_gen.stats.reductions import reduce_ragged
 
 if TYPE_CHECKING:
@@ -52,22 +54,43 @@ class _Selected:
     def clean(self) -> bool:
         return bool(self.table.axis_clean[self.axes].all())
 
-    def only(self, mask: NDArray[np.bool_]) -> _Selected:
+    @property
+    def at_once(self) -> int | None:
+        """How many values should be in memory at once; None: all of them may."""
+        values: Any = self.table.values
+        return values.at_once if isinstance(values, StoredArray) else None
+
+    def only(self, mask: NDArray[np.bool_] | slice) -> _Selected:
         """Some of the curves."""
         kept = (self.curves[mask], self.axes[mask], self.position[mask])
         return _Selected(self.table, *kept, self.x_name)
 
+    def parts(self) -> Iterator[_Selected]:
+        """All of the curves, but no more of them together than should be in memory at once."""
+        if (limit := self.at_once) is None:
+            yield self
+            return
+        ends = np.cumsum(self.table.size[self.curves])
+        part = np.maximum(ends - 1, 0) // limit
+        for first in np.flatnonzero(np.diff(part, prepend=-1)).tolist():
+            yield self.only(part == part[first])
+
+    def by_pool(self) -> Iterator[tuple[NDArray[np.intp], int]]:
+        """The axes of each pool."""
+        pools = self.table.axis_pool[self.axes]
+        for pool in np.unique(pools).tolist():
+            yield self.axes[pools == pool], pool
+
     def points(self, repeats: Repeats) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[Any]]:
         """x, value and size of each curve, behind one another, in the order of x."""
         if not self.clean:
-            points = self._resolved(repeats)
+            points = self.resolved(repeats)
             sizes = np.array([len(x) for x, _ in points])
             return _joined([x for x, _ in points]), np.concatenate([v for _, v in points]), sizes
         found, sizes = self._rows()
         pools = np.unique(self.table.axis_pool[self.axes])
         if len(pools) == 1:
-            index = ranges(self.table.axis_start[self.axes], sizes)
-            return self.table.pools[int(pools[0])][index], found, sizes
+            return self.table.x_of(self.axes, int(pools[0])), found, sizes
         xs = _joined([self.table.axis_values(axis) for axis in self.axes.tolist()])
         return xs, found, sizes
 
@@ -75,14 +98,14 @@ class _Selected:
         """Value and size of each curve, in the order of x."""
         if self.clean:
             return self._rows()
-        points = self._resolved("last")
+        points = self.resolved("last")
         return np.concatenate([v for _, v in points]), np.array([len(v) for _, v in points])
 
     def _rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        sizes = self.table.size[self.curves]
-        return self.table.values[ranges(self.table.start[self.curves], sizes)], sizes
+        return self.table.values_of(self.curves), self.table.size[self.curves]
 
-    def _resolved(self, repeats: Repeats) -> list[tuple[NDArray[Any], NDArray[np.float64]]]:
+    def resolved(self, repeats: Repeats) -> list[tuple[NDArray[Any], NDArray[np.float64]]]:
+        """Points x and value of each curve on its own, in the order of x."""
         both = zip(self.curves.tolist(), self.axes.tolist(), strict=True)
         views = (MetricCurve(self.table, curve, axis, repeats) for curve, axis in both)
         return [(view.xs, view.values) for view in views]
@@ -174,7 +197,16 @@ def curves(
     if repeats not in ("last", "first", "mean"):
         raise UsageError(f"repeats must be last, first or mean here, not {repeats!r}")
     selected = _select(table, hpms.indices, address, x)
-    grid, dense = _dense(selected, len(hpms.indices), repeats)
+    n_runs = len(hpms.indices)
+    if (limit := selected.at_once) is None:
+        grid, dense = _in_memory(selected, n_runs, repeats)
+    else:
+        grid = _grid(selected)
+        rows = max(limit // max(len(grid), 1), 1)
+        starts = range(0, max(n_runs, 1), rows)
+        blocks = [_rows(selected, repeats, grid, i, min(i + rows, n_runs)) for i in starts]
+        stored: Any = table.values
+        dense = stored.stacked(blocks, len(grid))
     # The other dimension is called run already.
     x_dim = "x.run" if selected.x_name == "run" else selected.x_name
     coords = {**run_coords(hpms, x_dim), x_dim: grid}
@@ -182,13 +214,15 @@ def curves(
     return xr.DataArray(dense, coords, ("run", x_dim), name=str(address), attrs=attributes)
 
 
-def _dense(
+def _in_memory(
     selected: _Selected, n_runs: int, repeats: Repeats
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Every x that occurs, ascending, and the values there, dims (run, x)."""
-    found = _on_whole_numbers(selected, n_runs)
-    if found is not None:
-        return found
+    values: Any = selected.table.values
+    if not isinstance(values, StoredArray):
+        found = _on_whole_numbers(selected, n_runs)
+        if found is not None:
+            return found
     xs, points, sizes = selected.points(repeats)
     grid, column = np.unique(xs, return_inverse=True)
     dense = np.full((n_runs, len(grid)), np.nan)
@@ -199,7 +233,7 @@ def _dense(
 def _on_whole_numbers(
     selected: _Selected, n_runs: int
 ) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
-    """`_dense` for x that are whole numbers, ascend and lie close; None for others.
+    """`_in_memory` for x that are whole numbers, ascend and lie close; None for others.
 
     Such x need not be sorted, and of a curve that counts by one, as most do, the first x tells
     all, and neighbours are copied together: this takes a fifth of the time.
@@ -246,6 +280,52 @@ def _copy(
         target[place : place + high - low] = source[low:high]
 
 
+def _grid(selected: _Selected) -> NDArray[Any]:
+    """Every x of the curves, once, ascending; read bit by bit."""
+    found: dict[int, NDArray[Any]] = {}
+    for part in selected.parts():
+        for axes, pool in part.by_pool():
+            clean = part.table.axis_clean[axes]
+            others = part.table.x_of(axes[~clean], pool)
+            # As `resolve` leaves them out.
+            others = others[np.isfinite(others)] if others.dtype.kind == "f" else others
+            known = [found[pool]] if pool in found else []
+            found[pool] = np.unique(
+                np.concatenate([*known, part.table.x_of(axes[clean], pool), others])
+            )
+    # Not before all are known: beside texts 1 and 1.0 are two.
+    return np.unique(_joined([*found.values()]))
+
+
+def _rows(selected: _Selected, repeats: Repeats, grid: NDArray[Any], low: int, high: int) -> Rows:
+    """The runs from `low` to `high` of the group as a block of rows that is made when needed."""
+    part = selected.only((low <= selected.position) & (selected.position < high))
+    row = (part.position - low).astype(np.int32)
+    table = only(part.table, part.curves, row)
+    make = functools.partial(_dense, table, part.x_name, repeats, grid, high - low)
+    return high - low, make
+
+
+def _dense(
+    table: CurveTable, x_name: str, repeats: Repeats, grid: NDArray[Any], n_rows: int
+) -> NDArray[np.float64]:
+    """The curves of a table of one metric, dims (run, x), NaN where a run has no point."""
+    dense = np.full((n_rows, len(grid)), np.nan)
+    if len(table.run):
+        runs = np.arange(n_rows)
+        address = MetricAddress(*pairs(table, runs)[0])
+        selected = _select(table, runs, address, x_name)
+        if grid.dtype == object:
+            views = selected.resolved(repeats)
+            xs = np.array([str(x) for own, _ in views for x in own.tolist()], object)
+            points = np.concatenate([values for _, values in views])
+            sizes = np.array([len(values) for _, values in views])
+        else:
+            xs, points, sizes = selected.points(repeats)
+        dense[np.repeat(selected.position, sizes), np.searchsorted(grid, xs)] = points
+    return dense
+
+
 def numbers(values: NDArray[np.float64], hpms: HpmGroup, address: MetricAddress) -> xr.DataArray:
     """One number a run, with the coordinates of `curves`."""
     import xarray as xr
@@ -268,20 +348,20 @@ def values(
         selected = _select(table, runs, address, how.x_name)
         # No number is a text, and beside texts the numbers would become such.
         numeric = selected.table.axis_pool[selected.axes] != POOL_TEXT
-        if numeric.any():
-            selected = selected.only(numeric)
-            xs, points, sizes = selected.points("last")
+        for part in selected.only(numeric).parts() if numeric.any() else ():
+            xs, points, sizes = part.points("last")
             hit = np.flatnonzero(xs == how.x)
-            out[np.repeat(selected.position, sizes)[hit]] = points[hit]
+            out[np.repeat(part.position, sizes)[hit]] = points[hit]
         return out
     # Each run on its own usual axis: its number must not depend on the runs beside it.
     selected = _usual(table, runs, address) if x is None else _select(table, runs, address, x)
-    points, sizes = selected.ordered()
     kind = how.kind
     if kind == "best":
         kind = direction_of(address.curve, directions)
-    starts = np.cumsum(sizes) - sizes
-    out[selected.position] = reduce_ragged(points, starts, sizes, kind, how.count)
+    for part in selected.parts():
+        points, sizes = part.ordered()
+        starts = np.cumsum(sizes) - sizes
+        out[part.position] = reduce_ragged(points, starts, sizes, kind, how.count)
     return out
 
 

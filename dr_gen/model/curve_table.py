@@ -8,7 +8,6 @@ metrics logged in the same rows share it, so that x is kept once.
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,9 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["POOL_FLOAT", "POOL_INT", "POOL_TEXT", "CurveTable", "ranges"]
+from dr_gen.model.stored import Array, StoredArray, concatenated
+
+__all__ = ["POOL_FLOAT", "POOL_INT", "POOL_TEXT", "CurveTable", "gathered", "only", "ranges"]
 
 Ints = NDArray[np.int64]
 
@@ -39,6 +40,41 @@ def ranges(starts: Ints, sizes: Ints) -> Ints:
     return index
 
 
+def gathered(
+    arrays: Sequence[Array], starts: Ints, sizes: Ints, which: NDArray[np.intp] | None = None
+) -> Array:
+    """Concatenation of ``arrays[which][start : start + size]``.
+
+    What lies behind one another is taken in one piece, and a single piece is not copied: one
+    metric of all runs is a slice.
+
+    Examples
+    --------
+    >>> gathered([np.arange(9)], np.array([2, 4, 0]), np.array([2, 1, 1])).tolist()
+    [2, 3, 4, 0]
+    """
+    if not len(starts):
+        return arrays[0][:0]
+    if any(isinstance(array, StoredArray) for array in arrays):
+        offsets = np.cumsum([0, *map(len, arrays)])
+        whole: Any = concatenated(arrays)
+        picked: StoredArray = whole.pick(starts + offsets[0 if which is None else which], sizes)
+        return picked
+    which = np.zeros(len(starts), np.intp) if which is None else which
+    ends = starts + sizes
+    breaks = (starts[1:] != ends[:-1]) | (which[1:] != which[:-1])
+    first = np.append(0, np.flatnonzero(breaks) + 1)
+    if len(first) > _MANY_PIECES and len(arrays) == 1:
+        return arrays[0][ranges(starts, sizes)]
+    lasts = ends[np.append(first[1:], len(starts)) - 1]
+    bounds = zip(which[first].tolist(), starts[first].tolist(), lasts.tolist(), strict=True)
+    return concatenated([arrays[i][low:high] for i, low, high in bounds])
+
+
+_MANY_PIECES = 500
+"""From here on numpy is faster with an index of every number."""
+
+
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     # A view, so that the caller's own array stays writable.
     view = array.view()
@@ -46,8 +82,8 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _float64(array: Any) -> NDArray[np.float64]:
-    return _read_only(np.asarray(array, np.float64))
+def _float64(array: Any) -> Any:
+    return array if isinstance(array, StoredArray) else _read_only(np.asarray(array, np.float64))
 
 
 def _int64(array: Any) -> Ints:
@@ -62,11 +98,11 @@ def _bool(array: Any) -> NDArray[np.bool_]:
     return _read_only(np.asarray(array, np.bool_))
 
 
-def _pools(pools: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+def _pools(pools: Sequence[Any]) -> tuple[Any, ...]:
     ints, floats, text = pools
     return (
-        _read_only(np.asarray(ints, np.int64)),
-        _read_only(np.asarray(floats, np.float64)),
+        ints if isinstance(ints, StoredArray) else _read_only(np.asarray(ints, np.int64)),
+        _float64(floats),
         _read_only(np.asarray(text, object)),
     )
 
@@ -80,7 +116,8 @@ class CurveTable:
     splits, metrics, x_names, originals : tuple of str
         Names that the codes below point into.
     values : float64, dims (obs,)
-        The values of all curves, behind one another in the order of the curves.
+        The values of all curves, behind one another in the order of the curves. They and the
+        numbers of `pools` may be a `StoredArray`; the other columns never are.
     run, split, metric, original : int32, dims (curve,)
         Codes; `run` counts runs from 0, `original` is -1 where the source used our name.
         Sorted by (split, metric, run), no combination twice.
@@ -117,7 +154,7 @@ class CurveTable:
     axis_start: Ints = attrs.field(converter=_int64)
     axis_inferred: NDArray[np.bool_] = attrs.field(converter=_bool)
     axis_clean: NDArray[np.bool_] = attrs.field(converter=_bool)
-    pools: tuple[NDArray[Any], ...] = attrs.field(converter=_pools)
+    pools: tuple[Any, ...] = attrs.field(converter=_pools)
 
     @functools.cached_property
     def size(self) -> Ints:
@@ -193,14 +230,22 @@ class CurveTable:
     def curve_values(self, curve: int) -> NDArray[np.float64]:
         """The values of a curve in the order of its rows."""
         start = self.start[curve]
-        return self.values[start : start + self.size[curve]]
+        return np.asarray(self.values[start : start + self.size[curve]])
+
+    def values_of(self, curves: NDArray[np.intp]) -> NDArray[np.float64]:
+        """The values of several curves, behind one another."""
+        return np.asarray(gathered([self.values], self.start[curves], self.size[curves]))
+
+    def x_of(self, axes: NDArray[np.intp], pool: int) -> NDArray[Any]:
+        """The x values of several axes of one pool, behind one another."""
+        sizes = self.block_size[self.axis_block[axes]]
+        return np.asarray(gathered([self.pools[pool]], self.axis_start[axes], sizes))
 
     def axis_values(self, axis: int) -> NDArray[Any]:
         """The x values of an axis in the order of its rows."""
         start = self.axis_start[axis]
         size = self.block_size[self.axis_block[axis]]
-        values: NDArray[Any] = self.pools[self.axis_pool[axis]][start : start + size]
-        return values
+        return np.asarray(self.pools[self.axis_pool[axis]][start : start + size])
 
     def take(self, runs: NDArray[np.intp]) -> CurveTable:
         """The curves of `runs` alone, the runs numbered in the order given."""
@@ -208,7 +253,7 @@ class CurveTable:
         number = np.full(highest + 1, -1, np.int32)
         number[runs] = np.arange(len(runs), dtype=np.int32)
         kept = np.flatnonzero(number[self.run] >= 0)
-        return _gather(self, kept, number[self.run[kept]])
+        return only(self, kept, number[self.run[kept]])
 
     @classmethod
     def concat(cls, tables: Sequence[CurveTable], n_runs: Sequence[int]) -> CurveTable:
@@ -217,9 +262,12 @@ class CurveTable:
             field: tuple(dict.fromkeys(name for t in tables for name in getattr(t, field)))
             for field in ("splits", "metrics", "x_names", "originals")
         }
+        if not tables:
+            nothing: dict[str, Any] = {**dict.fromkeys(_COLUMNS, ()), "pools": ((), (), ())}
+            return cls(**names, **nothing)
         first_run = np.cumsum([0, *n_runs])
         first_block = np.cumsum([0, *(len(t.block_size) for t in tables)])
-        columns: dict[str, list[NDArray[Any]]] = {name: [] for name in _COLUMNS}
+        columns: dict[str, list[NDArray[Any]]] = {n: [] for n in _COLUMNS if n != "values"}
         pool_sizes = np.zeros(3, np.int64)
         for i, table in enumerate(tables):
             columns["run"].append(table.run + first_run[i])
@@ -233,25 +281,23 @@ class CurveTable:
                 columns[column].append(lookup[getattr(table, column)])
             for column in ("block_size", "axis_pool", "axis_inferred", "axis_clean"):
                 columns[column].append(getattr(table, column))
-        del columns["values"]
-        joined = {
-            name: np.concatenate(parts) if parts else np.empty(0) for name, parts in columns.items()
-        }
+        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+        pools = [concatenated([table.pools[p] for table in tables]) for p in range(3)]
         order = np.lexsort((joined["run"], joined["metric"], joined["split"]))
         joined |= {name: joined[name][order] for name in _PER_CURVE}
-        joined["values"] = _values_in_order(tables, order)
-        pools = [
-            np.concatenate([t.pools[p] for t in tables]) if tables else np.empty(0)
-            for p in range(3)
-        ]
-        return cls(**names, **joined, pools=pools)  # type: ignore[arg-type]
+        # Values go to their place at once: they are most of the memory.
+        which = np.repeat(np.arange(len(tables)), [len(table.run) for table in tables])
+        bounds = (np.concatenate([getattr(t, n) for t in tables]) for n in ("start", "size"))
+        starts, sizes, which = (array[order] for array in (*bounds, which))
+        values = gathered([table.values for table in tables], starts, sizes, which)
+        return cls(**names, **joined, values=values, pools=pools)  # type: ignore[arg-type]
 
     def sorted(self) -> CurveTable:
         """The same curves in the order that the other methods rely on."""
         order = np.lexsort((self.run, self.metric, self.split))
         if bool((order[1:] > order[:-1]).all()):
             return self
-        values = self.values[ranges(self.start[order], self.size[order])]
+        values = gathered([self.values], self.start[order], self.size[order])
         moved = {name: getattr(self, name)[order] for name in _PER_CURVE}
         return attrs.evolve(self, values=values, **moved)
 
@@ -274,26 +320,16 @@ _COLUMNS = tuple(
 )
 
 
-def _values_in_order(tables: Sequence[CurveTable], order: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The values of the curves of all tables in this order.
+def only(table: CurveTable, kept: NDArray[np.intp], run: NDArray[np.int32]) -> CurveTable:
+    """Only the curves `kept`, with new run numbers, and only the blocks and x they need.
 
-    Copied in slices: most neighbours stay neighbours, and an index of all values would be as
-    large as they are.
+    Parameters
+    ----------
+    table : CurveTable
+    kept : dims (curve,)
+    run : dims (curve,)
+        What run each of them belongs to in the new table.
     """
-    first = np.cumsum([0, *(len(table.run) for table in tables)])
-    owner = np.searchsorted(first, order, side="right") - 1
-    breaks = np.flatnonzero((np.diff(order) != 1) | (np.diff(owner) != 0)) + 1
-    bounds = [0, *breaks.tolist(), len(order)] if len(order) else [0]
-    parts = [np.empty(0)]
-    for low, high in itertools.pairwise(bounds):
-        table = tables[owner[low]]
-        curve, last = (int(order[i] - first[owner[low]]) for i in (low, high - 1))
-        parts.append(table.values[table.start[curve] : table.start[last] + table.size[last]])
-    return np.concatenate(parts)
-
-
-def _gather(table: CurveTable, kept: NDArray[np.intp], run: NDArray[np.int32]) -> CurveTable:
-    """Only the curves `kept`, with new run numbers, and only the blocks and x they need."""
     order = np.lexsort((run, table.metric[kept], table.split[kept]))
     kept, run = kept[order], run[order]
     blocks, block = np.unique(table.block[kept], return_inverse=True)
@@ -303,12 +339,12 @@ def _gather(table: CurveTable, kept: NDArray[np.intp], run: NDArray[np.int32]) -
     pools = []
     for number, pool in enumerate(table.pools):
         mine = table.axis_pool[axes] == number
-        pools.append(pool[ranges(table.axis_start[axes][mine], sizes[mine])])
+        pools.append(gathered([pool], table.axis_start[axes][mine], sizes[mine]))
         ends = np.cumsum(sizes[mine])
         starts[mine] = ends - sizes[mine]
     return attrs.evolve(
         table,
-        values=table.values[ranges(table.start[kept], table.size[kept])],
+        values=gathered([table.values], table.start[kept], table.size[kept]),
         run=run,
         split=table.split[kept],
         metric=table.metric[kept],

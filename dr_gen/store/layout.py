@@ -68,7 +68,8 @@ class Layout:
     sizes : mapping
         Dimension to its size; one that is not there has size 0.
     arrays : mapping
-        Name to array, dims as in `COLUMNS`; empty arrays may be left out.
+        Name to array, dims as in `COLUMNS`; empty arrays may be left out. Large ones may be a
+        `StoredArray`.
     texts : mapping
         Name to JSON text, ASCII; see `TEXTS`.
     attributes : mapping
@@ -76,7 +77,7 @@ class Layout:
     """
 
     sizes: Mapping[str, int]
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Mapping[str, Any]
     texts: Mapping[str, str]
     attributes: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
 
@@ -118,7 +119,7 @@ def to_layout(table: RunTable) -> Layout:
         "hpms_json": exact_json({"keys": hpms.keys, "values": hpms.categories}),
         "names_json": exact_json({**names, "x_texts": list(x_texts)}),
     }
-    typed = {c.name: arrays[c.name].astype(c.dtype, copy=False) for c in COLUMNS}
+    typed = {c.name: np.asarray(arrays[c.name]).astype(c.dtype, copy=False) for c in COLUMNS}
     sizes = {
         dim: size
         for column in COLUMNS
@@ -311,7 +312,8 @@ def _checked_arrays(
         elif (array.shape, array.dtype) != (empty.shape, empty.dtype):
             found, wanted = (f"{a.dtype}{list(a.shape)}" for a in (array, empty))
             problems.append(f"{column.name} is {found}, not {wanted}")
-        array.setflags(write=False)
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
         arrays[column.name] = array
     if problems:
         raise UsageError("; ".join(problems))

@@ -25,8 +25,8 @@ _PAUSE = 0.02
 
 
 @contextlib.contextmanager
-def holding(folder: Path, timeout: float) -> Iterator[None]:
-    """Be the one writer of a store while the block runs.
+def holding(folder: Path, timeout: float) -> Iterator[bool]:
+    """Be the one writer of a store while the block runs; gives whether the last one was killed.
 
     The lock is the system's own (flock) on a file that says who has it, so that it ends with its
     process, however that ends.
@@ -54,11 +54,13 @@ def holding(folder: Path, timeout: float) -> Iterator[None]:
             )
         time.sleep(_PAUSE)
     try:
+        # A writer that comes to its end takes the file along.
+        killed = fcntl is not None and os.fstat(descriptor).st_size > 0
         who = {"host": socket.gethostname(), "pid": os.getpid()}
         since = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps({**who, "since": since}).encode())
-        yield
+        yield killed
     finally:
         # Removed while it is held: whoever gets hold of the old file sees that it has no name.
         with contextlib.suppress(OSError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+import weakref
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +24,8 @@ __all__ = ["Rows", "read", "write"]
 
 _CHUNK = 65536
 # The C library of netCDF knows no threads: two of them in it at once crash the process.
-_LOCK = threading.Lock()
+# Files that are open are closed by whoever drops them last, perhaps while he holds it: hence R.
+_LOCK = threading.RLock()
 
 _TITLE = "Training runs: metrics over x, one curve behind another"
 _COMMENT = (
@@ -121,7 +124,9 @@ def _write_column(
     variable[...] = array
 
 
-def read(path: Path, only: Collection[str] | None = None) -> tuple[Layout, Any]:
+def read(
+    path: Path, only: Collection[str] | None = None, without: Collection[str] = ()
+) -> tuple[Layout, Any]:
     """What a file holds, and its schema number (None when it has none).
 
     Nothing is checked here: a file of an older form is brought up to date first.
@@ -131,6 +136,8 @@ def read(path: Path, only: Collection[str] | None = None) -> tuple[Layout, Any]:
     path : Path
     only : collection of str, optional
         Names of the arrays and texts to read; by default all but those that are for people.
+    without : collection of str
+        Names of those to leave in the file.
 
     Raises
     ------
@@ -139,10 +146,13 @@ def read(path: Path, only: Collection[str] | None = None) -> tuple[Layout, Any]:
     """
     arrays: dict[str, NDArray[Any]] = {}
     texts: dict[str, str] = {}
-    with _LOCK, _open(path, "r") as file:
-        file.set_auto_maskandscale(False)
+    with _LOCK:
+        held = _held(path)
+        file = held.file
         for name, variable in file.variables.items():
-            if name not in only if only is not None else variable.dtype is str:
+            if name in without or (only is not None and name not in only):
+                continue
+            if only is None and variable.dtype is str:
                 continue
             if variable.dtype == np.dtype("S1"):
                 letters = np.asarray(variable[...]).view(np.uint8)
@@ -151,6 +161,31 @@ def read(path: Path, only: Collection[str] | None = None) -> tuple[Layout, Any]:
                 arrays[name] = np.asarray(variable[...])
         sizes = {name: len(dimension) for name, dimension in file.dimensions.items()}
         return Layout(sizes, arrays, texts), _schema(file)
+
+
+class _Held:
+    """A file that is open as long as anybody refers to this."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = _open(path, "r")
+        self.file.set_auto_maskandscale(False)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError, OSError, RuntimeError), _LOCK:
+            self.file.close()
+
+
+# The C library crashes sooner or later when a process has one file open twice.
+_FILES: weakref.WeakValueDictionary[tuple[int, ...], _Held] = weakref.WeakValueDictionary()
+
+
+def _held(path: Path) -> _Held:
+    about = os.stat(path)
+    identity = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+    held = _FILES.get(identity)
+    if held is None:
+        held = _FILES[identity] = _Held(path)
+    return held
 
 
 def _schema(file: Dataset) -> Any:
@@ -176,22 +211,20 @@ class Rows:
 
     def __init__(self, path: Path) -> None:
         with _LOCK:
-            self._file = _open(path, "r")
-            self._file.set_auto_maskandscale(False)
-            self.schema = _schema(self._file)
+            self._held: _Held | None = _held(path)
+            self.schema = _schema(self._held.file)
 
     def __call__(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """``array[start:stop]`` of the array called `name`."""
         with _LOCK:
-            variable = self._file.variables.get(name)
+            variable = None if self._held is None else self._held.file.variables.get(name)
             if variable is None or variable.dtype != _DTYPES[name]:
                 raise UsageError(f"no {name}, or not as {_DTYPES[name]}")
             return np.asarray(variable[start:stop])
 
     def close(self) -> None:
         """Let go of the file."""
-        with _LOCK:
-            self._file.close()
+        self._held = None
 
 
 _DTYPES = {column.name: np.dtype(column.dtype) for column in COLUMNS}

@@ -26,6 +26,7 @@ from dr_gen.store.layout import (
     head_from_layout,
     records_from_layout,
 )
+from dr_gen.store.ondemand import ON_DEMAND, Reading, columns
 from dr_gen.store.schema import Migration, migrations, stamp
 
 __all__ = ["ReadRows", "read_head", "read_records", "read_runs", "reading_rows", "write_shard"]
@@ -42,9 +43,14 @@ def write_shard(
 
 
 def read_runs(
-    store: Path, shards: Sequence[Shard], places: Sequence[Place]
+    store: Path,
+    shards: Sequence[Shard],
+    places: Sequence[Place],
+    reading: Reading | None = None,
 ) -> tuple[RunTable, NDArray[np.intp]]:
     """The runs at `places` (shard, number in it) as one table, and the number of each there.
+
+    Values and x stay in their files when it is told how they are to be read later.
 
     Raises
     ------
@@ -61,7 +67,7 @@ def read_runs(
         if not len(mine) and len(shards) > 1:
             continue
         live = np.sort(where[mine, 1])
-        table = _read_shard(store / SHARDS / shard.name, shard)
+        table = _read_shard(store / SHARDS / shard.name, shard, reading)
         if len(live) < shard.runs:
             table = table.take(live)
         numbers[mine] = start + np.searchsorted(live, where[mine, 1])
@@ -71,9 +77,9 @@ def read_runs(
     return table, numbers
 
 
-def _read_shard(path: Path, shard: Shard) -> RunTable:
+def _read_shard(path: Path, shard: Shard, reading: Reading | None) -> RunTable:
     with _damage(path):
-        table = from_layout(_read_layout(path, shard))
+        table = from_layout(_read_layout(path, shard, reading=reading))
         _check_runs(len(table.records), shard)
     return table
 
@@ -132,13 +138,21 @@ def reading_rows(path: Path, shard: Shard) -> Iterator[ReadRows]:
         yield read
 
 
-def _read_layout(path: Path, shard: Shard, only: Collection[str] | None = None) -> Layout:
+def _read_layout(
+    path: Path,
+    shard: Shard,
+    only: Collection[str] | None = None,
+    reading: Reading | None = None,
+) -> Layout:
     """The content of a shard, or those parts of it called `only` and perhaps more."""
     _check_size(path, shard)
-    layout, schema = netcdf.read(path, only)
+    layout, schema = netcdf.read(path, only, ON_DEMAND if reading else ())
     steps = _steps(schema, path)
-    if steps and only is not None:  # a step may need any part of the older form
+    if steps and (reading or only is not None):  # a step may need any part of the older form
         layout, _ = netcdf.read(path)
+    elif reading:
+        left = columns(path, layout.sizes, reading)
+        layout = attrs.evolve(layout, arrays={**layout.arrays, **left})
     for step in steps:
         layout = step(layout)
     return layout

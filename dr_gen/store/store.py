@@ -19,10 +19,12 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dr_gen.errors import UsageError
 from dr_gen.model.direction import Direction
 from dr_gen.model.group import RunGroup
 from dr_gen.model.labels import Labels
@@ -30,6 +32,8 @@ from dr_gen.model.noise import NOISE_KEYS
 from dr_gen.model.run_table import RunTable
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.catalogue import Catalogue
+from dr_gen.store.change import changing
+from dr_gen.store.ondemand import Reading
 from dr_gen.store.shards import read_runs
 from dr_gen.store.snapshot import check_runs, read_settled
 from dr_gen.store.writing import PATIENCE, commit, writing
@@ -76,8 +80,13 @@ def save(
     """
     whole = np.array_equal(group.indices, np.arange(len(group.table.records)))
     table = group.table if whole else group.table.take(group.indices)
-    with writing(Path(path), timeout):
-        commit([table], path, group.ids, group.source_findings, compress=compress, now=now)
+    store = Path(path)
+    with writing(store, timeout), changing(store, compress=compress, now=now) as change:
+        written = change.write(table)
+        rows = {run: (0, row) for row, run in enumerate(written.runs)}
+        commit(
+            change, [written.shard], {run: rows[run] for run in group.ids}, group.source_findings
+        )
 
 
 # ---------------------------------------------------------------------------- reading
@@ -89,33 +98,57 @@ def open_store(
     labels: Labels | None = None,
     noise: Sequence[str] = NOISE_KEYS,
     directions: Mapping[str, Direction] | None = None,
+    chunks: int | Literal["auto"] | None = None,
+    reading: Reading | None = None,
 ) -> RunGroup:
     """The runs of a store, exactly as they were saved.
 
     Parameters
     ----------
     path : str or Path
+    chunks : int or "auto", optional
+        For a store larger than memory: values are left in their files, a curve reads only its
+        own, and ``group.curves(address)`` is an array of dask (the extra ``dask``) whose chunks
+        hold about so many numbers each; ``auto``: as many as dask is set up to.
+    reading : Reading, optional
+        How numbers are read that are left in their files.
     labels, noise, directions
         As for `RunGroup`.
 
     Returns
     -------
     RunGroup
-        Read into memory; every array is read-only.
+        Read into memory, unless `chunks` are given; every array is read-only.
 
     Raises
     ------
+    UsageError
+        If `chunks` are something else, or dask is not installed.
     StoreFormatError
         If a file is damaged, or of a form that this version does not read.
     StoreError
         If there is no store, or a file of it is missing or may not be read.
     """
-    catalogue, table, indices = _read(Path(path))
+    reading = _chunked(chunks) if chunks is not None else reading
+    catalogue, table, indices = _read(Path(path), reading)
     check_runs(Path(path), catalogue, tuple(table.ids[i] for i in indices.tolist()))
     return RunGroup(
         table, indices, catalogue.findings, tuple(noise), labels or Labels(), directions or {}
     )
 
 
-def _read(store: Path) -> tuple[Catalogue, RunTable, NDArray[np.intp]]:
-    return read_settled(store, lambda c: (c, *read_runs(store, c.shards, c.places)))
+def _chunked(chunks: int | Literal["auto"]) -> Reading:
+    try:
+        import dask.array
+        import dask.utils
+    except ImportError:
+        raise UsageError("chunks need dask: pip install 'dr_gen[dask]'") from None
+    if chunks == "auto":
+        return Reading(dask.utils.parse_bytes(dask.config.get("array.chunk-size")) // 8)
+    if isinstance(chunks, bool) or not isinstance(chunks, int) or chunks < 1:
+        raise UsageError(f"chunks are a number of values of at least 1 or 'auto', not {chunks!r}")
+    return Reading(chunks)
+
+
+def _read(store: Path, reading: Reading | None) -> tuple[Catalogue, RunTable, NDArray[np.intp]]:
+    return read_settled(store, lambda c: (c, *read_runs(store, c.shards, c.places, reading)))

@@ -23,6 +23,7 @@ from dr_gen.model.labels import Labels
 from dr_gen.model.noise import NOISE_KEYS
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunRecord, RunTable, Status
+from dr_gen.store.change import changing
 from dr_gen.store.layout import from_layout, to_layout
 from dr_gen.store.schema import SCHEMA
 from dr_gen.store.store import is_store, open_store, save
@@ -85,8 +86,12 @@ def test_several_shards_are_one_group(group: RunGroup, data: st.DataObject) -> N
     cut = data.draw(st.integers(0, len(group)))
     parts = [group.table.take(group.indices[a:b]) for a, b in ((cut, None), (0, cut))]
     with tempfile.TemporaryDirectory() as folder:
-        with writing(Path(folder)):
-            commit(parts, folder, group.ids, group.source_findings)
+        store = Path(folder)
+        with writing(store), changing(store) as change:
+            written = [*map(change.write, parts)]
+            where = {run: (i, row) for i, w in enumerate(written) for row, run in enumerate(w.runs)}
+            rows = {run: where[run] for run in group.ids}
+            commit(change, [w.shard for w in written], rows, group.source_findings)
         assert exact(open_store(folder)) == exact(group)
 
 

@@ -25,6 +25,7 @@ from dr_gen.model.group import RunGroup
 from dr_gen.model.hpm import MISSING, one_kind
 from dr_gen.model.run import RunData
 from dr_gen.store import scan
+from dr_gen.store.change import changing
 from dr_gen.store.scan import scan_metrics
 from dr_gen.store.shards import reading_rows
 from dr_gen.store.store import open_store, save
@@ -46,9 +47,16 @@ def stores(draw: st.DrawFn) -> tuple[list[Any], tuple[str, ...]]:
 
 def written(folder: str | Path, shards: list[Any], runs: tuple[str, ...]) -> RunGroup:
     """The runs of a store that was just written in these shards."""
-    with writing(Path(folder)):
-        commit(shards, folder, runs)
+    _commit(shards, Path(folder), runs)
     return open_store(folder)
+
+
+def _commit(tables: list[Any], store: Path, runs: tuple[str, ...]) -> None:
+    """Make some runs of the tables, a shard each, a store."""
+    with writing(store), changing(store) as change:
+        shards = [change.write(table) for table in tables]
+        where = {run: (i, row) for i, w in enumerate(shards) for row, run in enumerate(w.runs)}
+        commit(change, [w.shard for w in shards], {run: where[run] for run in runs})
 
 
 def logged(curves: MetricCurves) -> Iterator[tuple[dict[str, Any], float]]:
@@ -353,8 +361,7 @@ def test_a_store_larger_than_memory_streams(tmp_path: Path) -> None:
         for i in range(n_shards)
     ]
     ids = tuple(run for table in tables for run in table.ids)
-    with writing(tmp_path / "big"):
-        commit(tables, tmp_path / "big", ids)
+    _commit(tables, tmp_path / "big", ids)
     size = sum(p.stat().st_size for p in (tmp_path / "big" / "shards").iterdir()) / 2**20
     assert size > 350
     paths = [str(tmp_path / "small"), str(tmp_path / "big")]

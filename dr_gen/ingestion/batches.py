@@ -1,0 +1,172 @@
+"""Many sources, read batch by batch, so that memory does not grow with them."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+import attrs
+
+from dr_gen.errors import WorkerError
+from dr_gen.ingestion.reading import Batch, Outcome, Progress, ReadBatch
+from dr_gen.model.finding import Finding
+from dr_gen.parallel import SERIAL, Workers, run
+from dr_gen.store.catalogue import Place, Shard
+from dr_gen.store.sources import Mark
+
+__all__ = ["BATCH_BYTES", "NOTHING", "PAYS_BYTES", "Fresh", "batches", "read_batches", "who_reads"]
+
+BATCH_BYTES = 128_000_000
+"""How much of the sources is read at once. Larger batches take more memory (about twice what they
+are), smaller ones leave more shards, which takes time whenever the store is opened."""
+
+_ELSEWHERE_BYTES = 32_000_000
+_LEAST_BYTES = 4_000_000
+_EACH = 2
+"""Batches for each process: more even out their times, fewer make fewer shards."""
+
+PAYS_BYTES = 20_000_000
+"""From how much on processes pay: starting them takes as long as reading this much."""
+
+
+def who_reads(workers: Workers, n_bytes: int) -> Workers:
+    """Whoever is asked to read, or this process where it is done sooner alone."""
+    return SERIAL if workers.executor is None and n_bytes < PAYS_BYTES else workers
+
+
+def batches(
+    sizes: Sequence[int], workers: Workers, batch_bytes: int = BATCH_BYTES
+) -> Iterator[slice]:
+    """Which sources to read together.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Bytes of each source.
+    workers : Workers
+    batch_bytes : int
+        About how much a batch has at most, but for one with a single large source in it.
+
+    Examples
+    --------
+    >>> list(batches([3, 3, 3, 3, 1], Workers(), 7))
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    total = sum(sizes)
+    if workers.executor is not None:
+        batch_bytes = min(batch_bytes, _ELSEWHERE_BYTES)
+    number = -(-total // batch_bytes)
+    if workers.number > 1:
+        number = max(number, min(_EACH * workers.number, total // _LEAST_BYTES))
+    # Of one size, since the last one decides when all is done.
+    ends = itertools.accumulate(sizes)
+    parts = ((end - size) * number // max(total, 1) for end, size in zip(ends, sizes, strict=True))
+    first = 0
+    for _, part in itertools.groupby(parts):
+        last = first + sum(1 for _ in part)
+        yield slice(first, last)
+        first = last
+
+
+@attrs.frozen
+class Fresh:
+    """What was read, by the path that the store has for each source.
+
+    Attributes
+    ----------
+    names : mapping
+        Ids of its runs as the reader gave them.
+    findings : mapping
+        What belongs to none of its runs.
+    places : mapping
+        Where its runs are: number of the shard, and number in it.
+    shards : list of Shard
+        Not in any catalogue yet.
+    written : mapping
+        What the run at each place is called there.
+    marks : mapping
+        How far it was read, where that is known.
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    findings: Mapping[str, tuple[Finding, ...]]
+    places: Mapping[str, tuple[Place, ...]]
+    shards: list[Shard]
+    written: Mapping[Place, str]
+    marks: Mapping[str, Mark | None]
+
+    def behind(self, other: Fresh) -> Fresh:
+        """What was read twice over, the shards of `other` behind these."""
+        n = len(self.shards)
+        moved = {
+            path: tuple((n + shard, row) for shard, row in places)
+            for path, places in other.places.items()
+        }
+        written = {(n + shard, row): name for (shard, row), name in other.written.items()}
+        return Fresh(
+            {**self.names, **other.names},
+            {**self.findings, **other.findings},
+            {**self.places, **moved},
+            [*self.shards, *other.shards],
+            {**self.written, **written},
+            {**self.marks, **other.marks},
+        )
+
+
+NOTHING = Fresh({}, {}, {}, [], {}, {})
+"""Nothing was read."""
+
+
+def read_batches(
+    job: ReadBatch,
+    paths: Sequence[str],
+    work: Sequence[Batch],
+    workers: Workers,
+    progress: Progress | None,
+) -> Fresh:
+    """Read all of `work`, whose sources the store knows by `paths`.
+
+    Raises
+    ------
+    StoreError, WorkerError, UsageError
+        See `ReadBatch` and `run`.
+    """
+    n, done = len(paths), 0
+
+    def within(place: int, _: int) -> None:
+        if progress is not None:
+            progress(done + place, n)
+
+    def finished(batch: Batch) -> None:
+        nonlocal done
+        done += len(batch.sources)
+        if progress is not None and not workers.alone:
+            progress(done, n)
+
+    doing = functools.partial(job, progress=within) if workers.alone else job
+    return _gathered(paths, run(doing, work, workers, finished))
+
+
+def _gathered(paths: Sequence[str], outcomes: Sequence[Outcome]) -> Fresh:
+    names: dict[str, tuple[str, ...]] = {}
+    findings: dict[str, tuple[Finding, ...]] = {}
+    places: dict[str, tuple[Place, ...]] = {}
+    shards: list[Shard] = []
+    written: dict[Place, str] = {}
+    marks: dict[str, Mark | None] = {}
+    left = iter(paths)
+    for outcome in outcomes:
+        for source in outcome.missing:
+            if source.path.exists():
+                reason = f"a worker does not see {source.path}; do all share its file system?"
+                raise WorkerError(reason)
+        runs = ((len(shards), row) for row in itertools.count())
+        facts = zip(outcome.names, outcome.findings, outcome.marks, left, strict=False)
+        for here, found, mark, path in facts:
+            names[path], findings[path], marks[path] = here, found, mark
+            places[path] = tuple(itertools.islice(runs, len(here)))
+        if outcome.written is not None:
+            written.update({(len(shards), i): name for i, name in enumerate(outcome.written.runs)})
+            shards.append(outcome.written.shard)
+    return Fresh(names, findings, places, shards, written, marks)

@@ -1,0 +1,200 @@
+"""What sources hold, in this process or in others."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+import attrs
+
+from dr_gen.errors import DrGenError, WorkerError
+from dr_gen.ingestion.marks import mark_after
+from dr_gen.ingestion.planning import unique
+from dr_gen.ingestion.plans import Source
+from dr_gen.ingestion.rules import Rules
+from dr_gen.model.finding import Finding, Severity
+from dr_gen.model.group import RunGroup
+from dr_gen.model.run import RunData
+from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
+from dr_gen.store.change import Change, Written
+from dr_gen.store.sources import Mark, Stamp
+from dr_gen.validators import validate_all
+
+__all__ = ["Batch", "Outcome", "Progress", "ReadBatch", "judged", "read_sources", "renamed"]
+
+_log = logging.getLogger("dr_gen")
+
+Progress = Callable[[int, int], None]
+"""Called with the number of sources done and the number there are."""
+
+
+@attrs.frozen
+class Batch:
+    """Sources that are read together and become one shard.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+    ids : tuple of str
+        What the run of each is to be called in the store, when it holds one that is called as the
+        reader was told.
+    stamps : tuple of Stamp
+        Taken of each before it is read.
+    """
+
+    sources: tuple[Source, ...]
+    ids: tuple[str, ...]
+    stamps: tuple[Stamp, ...]
+
+
+@attrs.frozen
+class Outcome:
+    """What is known of a batch that was read; its runs are in their shard.
+
+    Attributes
+    ----------
+    names : tuple of tuples of str
+        For each source the ids of its runs as the reader gave them.
+    findings : tuple of tuples of Finding
+        For each source what belongs to none of its runs.
+    written : Written or None
+        The shard, with the runs of all sources in order; None when there is no run.
+    marks : tuple of Mark or None
+        For each source how far it was read.
+    missing : tuple of Source
+        Those that are not there.
+    """
+
+    names: tuple[tuple[str, ...], ...]
+    findings: tuple[tuple[Finding, ...], ...]
+    written: Written | None
+    marks: tuple[Mark | None, ...]
+    missing: tuple[Source, ...] = ()
+
+
+@attrs.frozen
+class ReadBatch:
+    """The job: reads a batch and leaves its runs in a shard. It can be sent to any process.
+
+    Attributes
+    ----------
+    change : Change
+        What the shard is part of.
+    rules : Rules
+    folder : str
+        Where relative paths begin.
+    """
+
+    change: Change
+    rules: Rules
+    folder: str = attrs.field(factory=os.getcwd)
+
+    def __call__(self, batch: Batch, progress: Progress | None = None) -> Outcome:
+        """Read a batch.
+
+        Raises
+        ------
+        StoreError
+            If the shard cannot be written.
+        WorkerError
+            If relative paths mean something else in this process.
+        """
+        paths = (self.change.store, *(source.path for source in batch.sources))
+        if os.getcwd() != self.folder and not all(map(os.path.isabs, paths)):
+            reason = f"a worker runs in {os.getcwd()}, not in {self.folder}; give absolute paths"
+            raise WorkerError(reason)
+        results = read_sources(batch.sources, self.rules, progress)
+        runs: list[RunData] = []
+        for source, wanted, result in zip(batch.sources, batch.ids, results, strict=True):
+            named = [run.id for run in result.runs] == [source.run_id] != [wanted]
+            runs += [result.runs[0].with_facts(id=wanted)] if named else result.runs
+        pairs = list(zip(batch.sources, results, strict=True))
+        return Outcome(
+            tuple(tuple(run.id for run in result.runs) for result in results),
+            tuple(result.findings for result in results),
+            self.change.write(RunGroup.from_runs(renamed(runs)).table) if runs else None,
+            tuple(
+                mark_after(source.path, stamp, result)
+                if hasattr(source.reader, "read_more")
+                else None
+                for (source, result), stamp in zip(pairs, batch.stamps, strict=True)
+            ),
+            tuple(s for s, r in pairs if not r.runs and not os.path.lexists(s.path)),
+        )
+
+
+def read_sources(
+    sources: Sequence[Source], rules: Rules, progress: Progress | None
+) -> list[ReadResult]:
+    """What each source holds, its runs judged."""
+    results: list[ReadResult] = []
+    for _, alike in itertools.groupby(sources, key=lambda source: id(source.reader)):
+        for result in _read_alike(list(alike), rules.columns):
+            if progress is not None:
+                progress(len(results), len(sources))
+            results.append(result)
+    if progress is not None and sources:
+        progress(len(sources), len(sources))
+    return judged(sources, results, rules)
+
+
+def judged(
+    sources: Sequence[Source], results: Sequence[ReadResult], rules: Rules
+) -> list[ReadResult]:
+    """What the readers gave for `sources`, with what the validators say of it."""
+    runs = [run for result in results for run in result.runs]
+    names = [s.reader.name for s, r in zip(sources, results, strict=True) for _ in r.runs]
+    own = [sum(len(run.findings) for run in result.runs) for result in results]
+    looked_at = iter(validate_all(runs, rules.checks, names))
+    return [
+        attrs.evolve(result, runs=tuple(itertools.islice(looked_at, len(result.runs))), own=n)
+        for result, n in zip(results, own, strict=True)
+    ]
+
+
+def _read_alike(sources: Sequence[Source], columns: ColumnMap) -> Iterator[ReadResult]:
+    """Sources of one reader: all together if it can, else one by one."""
+    options = [ReadOptions(source.experiment, columns) for source in sources]
+    read_many = getattr(sources[0].reader, "read_many", None)
+    done = 0
+    if read_many is not None:
+        items = [(s.path, s.run_id, o) for s, o in zip(sources, options, strict=True)]
+        try:
+            for result in read_many(items):
+                yield result
+                done += 1
+        except DrGenError:
+            raise
+        except Exception as error:
+            # One by one it hits a single file; said, since it is slow and a fault of the reader.
+            left = len(sources) - done
+            _log.warning("%s: %d files read one by one: %r", sources[0].reader.name, left, error)
+    for source, option in zip(sources[done:], options[done:], strict=True):
+        yield _read_one(source, option)
+
+
+def _read_one(source: Source, options: ReadOptions) -> ReadResult:
+    try:
+        return source.reader.read(source.path, source.run_id, options)
+    except DrGenError:
+        raise
+    except Exception as error:
+        # A reader from outside may be wrong in ways of its own; one file must not end the load.
+        message = f"the reader {source.reader.name!r} failed: {type(error).__name__}: {error}"
+        hint = "please report it with the file"
+        finding = Finding(
+            "reader-failed", message, Severity.ERROR, str(source.path), None, source.run_id, hint
+        )
+        return ReadResult(findings=(finding,))
+
+
+def renamed(runs: Sequence[RunData]) -> list[RunData]:
+    """Runs of several stores may share ids: later ones get a number behind theirs."""
+    taken: set[str] = set()
+    out = []
+    for run in runs:
+        name = unique(run.id, taken)
+        out.append(run if name == run.id else run.with_facts(id=name))
+    return out

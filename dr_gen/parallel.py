@@ -1,0 +1,258 @@
+"""Jobs side by side: one after another, in processes of ours, or on any executor.
+
+A job takes one item and gives a result that is small enough to travel: what is large it leaves in
+a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from multiprocessing.connection import Connection
+from typing import Any, Literal, TypeVar
+
+import attrs
+
+from dr_gen.errors import DrGenError, UsageError, WorkerError
+
+__all__ = ["SERIAL", "Workers", "run"]
+
+_log = logging.getLogger("dr_gen")
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_AHEAD = 2
+"""Jobs handed over for each process, so that none waits for its next one."""
+
+_AHEAD_ELSEWHERE = 256
+"""The same for an executor of somebody else, who knows how many workers there are."""
+
+_TICK = 1.0
+"""Seconds between two looks at the keyboard: not every system interrupts a wait."""
+
+
+@attrs.frozen
+class Workers:
+    """Who does the jobs.
+
+    Attributes
+    ----------
+    number : int
+        How many processes; 1: none but this one.
+    executor : concurrent.futures.Executor or None
+        Whoever is to do them instead. It is not shut down.
+    """
+
+    number: int = 1
+    executor: Executor | None = None
+
+    @classmethod
+    def of(
+        cls, workers: int | Literal["auto"] | None = None, executor: Executor | None = None
+    ) -> Workers:
+        """As named by a caller.
+
+        Parameters
+        ----------
+        workers : int or "auto", optional
+            ``auto``: one for each processor that this process may use.
+        executor : concurrent.futures.Executor, optional
+
+        Raises
+        ------
+        UsageError
+            If they are something else, or both are given.
+
+        Examples
+        --------
+        >>> Workers.of(2)
+        Workers(number=2, executor=None)
+        """
+        if executor is not None:
+            if workers is not None:
+                raise UsageError("an executor has workers of its own: give it, or a number")
+            if not callable(getattr(executor, "submit", None)):
+                raise UsageError(f"expected a concurrent.futures.Executor, found {executor!r}")
+            return cls(1, executor)
+        if workers == "auto":
+            return cls(_processors())
+        number = 1 if workers is None else workers
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise UsageError(f"workers are a number of at least 1 or 'auto', not {workers!r}")
+        return cls(number)
+
+    @property
+    def alone(self) -> bool:
+        """Whether this process does all of it itself."""
+        return self.executor is None and self.number == 1
+
+
+SERIAL = Workers()
+"""This process alone."""
+
+
+def _processors() -> int:
+    # What a job scheduler or a container leaves to us, where the system tells.
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def run(
+    job: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    workers: Workers = SERIAL,
+    done: Callable[[_Item], object] | None = None,
+) -> list[_Result]:
+    """What `job` gives for each of `items`, in their order.
+
+    Parameters
+    ----------
+    job : callable
+        Done in another process it must be importable there, and what it takes and gives must
+        survive pickling.
+    items : sequence
+    workers : Workers
+    done : callable, optional
+        Called with each item once it is finished, in the order in which they finish.
+
+    Raises
+    ------
+    WorkerError
+        If a worker ends before its job, or a job fails with what is no error of ours.
+    DrGenError
+        As raised by a job. After any error no further job is begun.
+
+    Examples
+    --------
+    >>> run(len, ["a", "bcd"])
+    [1, 3]
+    """
+    if workers.executor is not None:
+        return _submitted(workers.executor, job, items, _AHEAD_ELSEWHERE, done, recall=True)
+    number = min(workers.number, len(items))
+    if number > 1 and (packed := _packed(job, items)):
+        tell = None if done is None else lambda sent: done(items[sent[0]])
+        with _processes(number) as pool:
+            # Nothing to recall: what was not begun goes with the pool, which does not bear both.
+            return _submitted(pool, _unpacked, packed, _AHEAD * number, tell, recall=False)
+    results = []
+    for item in items:
+        results.append(job(item))
+        if done is not None:
+            done(item)
+    return results
+
+
+_Packed = tuple[int, bytes]
+"""Number of an item, and the job with it."""
+
+
+def _packed(job: object, items: Sequence[object]) -> list[_Packed]:
+    """Each item as it is sent to another process; none when one of them cannot be.
+
+    Packed here and not by the pool, whose threads trip over what cannot be pickled.
+    """
+    try:
+        return [(place, pickle.dumps((job, item))) for place, item in enumerate(items)]
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        _log.warning("done in one process, since it cannot be sent to another: %s", error)
+        return []
+
+
+def _unpacked(packed: _Packed) -> Any:
+    job, item = pickle.loads(packed[1])
+    return job(item)
+
+
+def _submitted(
+    executor: Executor,
+    job: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    limit: int,
+    done: Callable[[_Item], object] | None,
+    *,
+    recall: bool,
+) -> list[_Result]:
+    results: dict[int, _Result] = {}
+    waiting = deque(enumerate(items))
+    begun: dict[Future[_Result], int] = {}
+    try:
+        while waiting or begun:
+            while waiting and len(begun) < limit:
+                number, item = waiting.popleft()
+                begun[executor.submit(job, item)] = number
+            wait(begun, timeout=_TICK, return_when=FIRST_COMPLETED)
+            # Asked of each, since nobody is woken for a job that its executor dropped.
+            for future in [future for future in begun if future.done()]:
+                number = begun.pop(future)
+                results[number] = future.result()
+                if done is not None:
+                    done(items[number])
+    except DrGenError:
+        raise
+    except CancelledError:
+        raise WorkerError("the executor was shut down before all was done") from None
+    except Exception as error:
+        # A process that was killed, a cluster that lost its workers, a mistake in a job: whoever
+        # waits here gets one error for all of them, with the original as its cause.
+        raise WorkerError(_reason(error)) from error
+    finally:
+        for future in begun if recall else ():
+            future.cancel()
+    return [results[number] for number in range(len(items))]
+
+
+def _reason(error: Exception) -> str:
+    from concurrent.futures import BrokenExecutor
+
+    if isinstance(error, BrokenExecutor):
+        return (
+            "a worker process ended before its job: killed, out of memory, or started by a script "
+            "without `if __name__ == '__main__':` around what it does"
+        )
+    return " ".join(f"a worker failed: {type(error).__name__}: {error}".split())
+
+
+@contextlib.contextmanager
+def _processes(number: int) -> Iterator[Executor]:
+    """A pool of processes that ends with the block, at once when the block fails.
+
+    Spawned, on every system: a process that is forked inherits the locks of threads that it does
+    not have (of HDF5, of polars), and the lock of a store along with them.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context("spawn")
+    leash, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(number, context, _begin, (leash,))
+    try:
+        yield pool
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        ours.close()
+        leash.close()
+
+
+def _begin(leash: Connection) -> None:
+    """Make this process a worker, which ends when the other end of `leash` does."""
+    # Ctrl-C reaches every process of a terminal; what becomes of us is for our parent to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            leash.recv_bytes()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
