@@ -93,7 +93,9 @@ def apply(
         sources, runs, findings = content
         shards, where = _places(change, plan.before, steps, fresh, ids)
         rows = {run: where[run] for run in runs}
-        commit(change, shards, rows, findings, sources=sources)
+        # What is read in one go may as well be opened in one go.
+        as_one = not plan.before.shards
+        commit(change, shards, rows, findings, sources=sources, as_one=as_one)
     return True
 
 

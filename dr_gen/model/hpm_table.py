@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ _SAME = frozenset({str, int, bool, type(None)})
 
 def _exact(value: Any) -> Hashable:
     """Equal only for values that are the same bit for bit: keeps 1, 1.0, True and -0.0 apart."""
+    if type(value) is str:
+        return value  # equal to nothing else
     if isinstance(value, float):
         return (float, value.hex())
     if isinstance(value, list | dict):
@@ -56,6 +59,17 @@ def _no_look_alikes(cells: list[float]) -> bool:
     """Whether there is neither NaN, which is unequal to itself, nor a zero below zero."""
     array = np.array(cells)
     return not bool(np.any(np.isnan(array) | ((array == 0) & np.signbit(array))))
+
+
+def _numbered(cells: list[Any], seen: dict[Hashable, int], values: list[Any]) -> list[int]:
+    """The number of each of some different values; those not in `seen` are added at the end."""
+    exact: list[Hashable] = cells
+    if set(map(type, cells)) != {str}:  # texts are the only ones that equal nothing else
+        exact = list(map(_exact, cells))
+    fresh = [(key, cell) for key, cell in zip(exact, cells, strict=True) if key not in seen]
+    seen.update(zip((key for key, _ in fresh), itertools.count(len(values))))
+    values += [cell for _, cell in fresh]
+    return [seen[key] for key in exact]
 
 
 def _may_be_equal(values: tuple[Any, ...]) -> bool:
@@ -261,11 +275,9 @@ class HpmTable:
                     codes[key] = np.full(starts[-1], -1, np.int32)
                 lookup = np.full(len(table.categories[position]) + 1, -1, np.int32)
                 used, first = np.unique(mine[mine >= 0], return_index=True)
-                for code in used[np.argsort(first)].tolist():
-                    value = table.categories[position][code]
-                    lookup[code] = seen.setdefault(_exact(value), len(values))
-                    if lookup[code] == len(values):
-                        values.append(value)
+                order = used[np.argsort(first)]
+                cells = [table.categories[position][code] for code in order.tolist()]
+                lookup[order] = _numbered(cells, seen, values)
                 codes[key][start : start + table.n_runs] = lookup[mine]
         stacked = np.array([*codes.values()], np.int32).reshape(len(codes), starts[-1])
         return cls(tuple(columns), tuple(tuple(v) for _, v in columns.values()), stacked)

@@ -11,11 +11,14 @@ from dr_gen.store.catalogue import Place, Shard
 from dr_gen.store.change import Change
 from dr_gen.store.shards import read_runs
 
-__all__ = ["FULL", "compacted", "worn"]
+__all__ = ["FULL", "ONE", "compacted", "worn"]
 
 FULL = 32_000_000
 """Bytes from which on a shard is as good as a larger one; what is put together stays near it, so
 that memory does not grow with the store."""
+
+ONE = 128_000_000
+"""Bytes up to which the shards of a new store become one, which opens in half the time."""
 
 _MANY = 20
 """Small shards of which a reader feels that they are many."""
@@ -52,9 +55,11 @@ def worn(shards: Sequence[Shard], places: Sequence[Place]) -> list[list[int]]:
 
 
 def compacted(
-    change: Change, shards: Sequence[Shard], places: Sequence[Place]
+    change: Change, shards: Sequence[Shard], places: Sequence[Place], *, as_one: bool = False
 ) -> tuple[list[Shard], list[Place]]:
     """The same runs without worn shards: new shards of the change stand behind `shards`.
+
+    With `as_one` all of them become one, unless they are large together.
 
     Raises
     ------
@@ -63,7 +68,8 @@ def compacted(
     """
     out = list(shards)
     moved: dict[Place, Place] = {}
-    for group in worn(shards, places):
+    as_one = as_one and len(shards) > 1 and sum(shard.size for shard in shards) <= ONE
+    for group in [list(range(len(shards)))] if as_one else worn(shards, places):
         kept = [place for place in places if place[0] in group]
         table, rows = read_runs(change.store, shards, kept)
         if not np.array_equal(rows, np.arange(len(table.records))):

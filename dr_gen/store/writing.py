@@ -106,6 +106,7 @@ def commit(
     findings: Sequence[Finding] = (),
     *,
     sources: Iterable[SourceRecord] = (),
+    as_one: bool = False,
 ) -> None:
     """Make some runs of some shards the store, in one step.
 
@@ -123,6 +124,8 @@ def commit(
         What belongs to no run.
     sources : iterable of SourceRecord
         Where the runs come from.
+    as_one : bool
+        Whether the shards had better be put together; see `compacted`.
 
     Raises
     ------
@@ -133,7 +136,7 @@ def commit(
     try:
         _check_shards(change, shards)
         before = catalogues.read(store).shards if catalogues.exists(store) else ()
-        shards, places = compacted(change, shards, [*rows.values()])
+        shards, places = compacted(change, shards, [*rows.values()], as_one=as_one)
         live = sorted({shard for shard, _ in places})
         number = {shard: i for i, shard in enumerate(live)}
         catalogue = Catalogue(

@@ -103,6 +103,25 @@ def test_however_it_is_cut(contents: list[bytes], batch: int, data: st.DataObjec
         assert brought(folder, store, batch=batch) == load(folder, cache=False)
 
 
+@pytest.fixture(autouse=True)
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave what was read in batches in as many shards."""
+    monkeypatch.setattr("dr_gen.store.compaction.ONE", 0)
+
+
+def test_a_new_store_is_one_shard_unless_it_is_large(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it was read in, what is new opens as one file, and what is added stays beside it."""
+    monkeypatch.setattr("dr_gen.store.compaction.ONE", 10**8)
+    store = tmp_path / "store"
+    group = brought(logs, store)
+    assert shards(store) == len(list((store / "shards").iterdir())) == 1
+    assert exact(group) == exact(load(logs, cache=False))
+    brought(make(tmp_path / "more" / "logs"), store)
+    assert shards(store) > 1
+
+
 def test_a_batch_is_a_shard_and_a_little_is_one(logs: Path, tmp_path: Path) -> None:
     """What is read is let go batch by batch; small ingests stay one file."""
     brought(logs, tmp_path / "many")
