@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -97,7 +99,8 @@ def _plan(
         if odd := grown.difference(step.record.path for step in steps if step.since is not None):
             return _plan(source, store, rules, experiment, {*whole, *odd})
     n_files = sum(s.n_files for s in searches)
-    stores = tuple(filter(catalogues.exists, roots))
+    searched = {search.root for search in searches}
+    stores = tuple(root for root in roots if str(root) not in searched)
     if not (sources or stores or memory.before.sources) and not any(f.path for f in findings):
         where = ", ".join(map(str, roots))
         reason = f"no training log was recognised in {n_files} file{'' if n_files == 1 else 's'}"
@@ -160,14 +163,20 @@ class _Search:
 def _searches(
     roots: Sequence[Path], experiment: str | None, memory: Memory, findings: list[Finding]
 ) -> Iterator[_Search]:
+    folders: dict[str, str] = {}
     for root in roots:
-        if catalogues.exists(root):
-            continue
         top = str(root)
-        files, unlisted = walk(top)
-        findings += unlisted
-        name = experiment if experiment is not None else experiment_name(root)
-        yield _Search(top, name, memory.look(memory.outside(files, top)))
+        if not os.path.isdir(root):  # of many files given one by one most lie in one folder
+            folder = os.path.dirname(top)
+            if experiment is None and folder not in folders:
+                folders[folder] = experiment_name(root)
+            name = experiment if experiment is not None else folders[folder]
+            yield _Search(top, name, memory.look(memory.outside([top], top)))
+        elif not catalogues.exists(root):
+            files, unlisted = walk(top)
+            findings += unlisted
+            name = experiment if experiment is not None else experiment_name(root)
+            yield _Search(top, name, memory.look(memory.outside(files, top)))
 
 
 def _unchanged(
@@ -291,12 +300,25 @@ def _is_sidecar(path: Path) -> bool:
     return path.stem.casefold() in ("config", "args", "hparams", "params")
 
 
+# Opening a pipe would wait for its writer.
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NO_FILE: Final = "it is not a regular file"
+
+
 def _head(path: Path) -> bytes:
-    if not path.is_file():
+    try:
+        file = os.open(path, _FLAGS)
+    except OSError:
+        if os.path.isfile(path):
+            raise
         broken = "it is a link that leads nowhere"
-        raise OSError(None, "it is not a regular file" if path.exists() else broken)
-    with path.open("rb") as file:
-        return file.read(HEAD_BYTES)
+        raise OSError(None, _NO_FILE if os.path.exists(path) else broken) from None
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(None, _NO_FILE)
+        return os.read(file, HEAD_BYTES)
+    finally:
+        os.close(file)
 
 
 def _with_unique_ids(sources: Sequence[Source]) -> Iterator[Source]:

@@ -11,6 +11,7 @@ import functools
 import gzip
 import io
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def log_suffix(path: Path) -> str:
 
 def decoded_head(path: Path, head: bytes) -> bytes:
     """The beginning of a file as UTF-8 without a mark, unpacked if the name ends with ``.gz``."""
-    if path.suffix.casefold() == ".gz":
+    if os.fspath(path).casefold().endswith(".gz"):
         try:
             head = zlib.decompressobj(wbits=31).decompress(head, 1 << 20)
         except zlib.error:

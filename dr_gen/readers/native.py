@@ -41,6 +41,7 @@ _FAILED_SPLIT: Final = re.compile(r"Aggregation failed for (\S+)")
 _CONFIG_LINE: Final = re.compile(rb'^\s*\{\s*"type"\s*:\s*"dict_config"', re.MULTILINE)
 _OTHER_LINE: Final = re.compile(rb'^\s*\{\s*"type"\s*:\s*"(?:str|end)"', re.MULTILINE)
 _SHORT: Final = 2
+_CERTAIN: Final = Detection(0.98, "a dict_config line")
 
 
 def _utc_now() -> datetime:
@@ -76,7 +77,7 @@ class NativeReader:
         if _CONFIG_LINE.search(text):
             if b'"agg_stats"' not in text and any(map(_is_foreign, text.splitlines())):
                 return Detection(0.5, "a dict_config line above rows of another kind")
-            return Detection(0.98, "a dict_config line")
+            return _CERTAIN
         if any(b'"agg_stats"' in line and b'"data_name"' in line for line in text.splitlines()):
             return Detection(0.97, "lines with data_name and agg_stats")
         if _OTHER_LINE.search(text):
