@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 __all__ = ["PIECE", "NotPlainError", "Piece", "pieces"]
 
-PIECE: Final = 1 << 18
+PIECE: Final = 1 << 19
 """Bytes of a file that are read at a time, and of small files that are looked at together."""
 
 _MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
