@@ -114,6 +114,10 @@ class LazyRecords(Sequence[RunRecord]):
     def __len__(self) -> int:
         return len(self.ids)
 
+    def sources(self, make: Callable[[Any], RunRecord]) -> Sequence[Any] | None:
+        """What the records are made of, if `make` makes them."""
+        return self._texts if self._make is make else None
+
     @overload
     def __getitem__(self, index: int) -> RunRecord: ...
     @overload
