@@ -12,6 +12,7 @@
     ├── UnknownFormatError        (ValueError)         no reader knows the files
     ├── AmbiguousFormatError      (ValueError)         several readers know them equally well
     ├── SettingsError             (ValueError)         a settings file that does not fit
+    ├── ConfigMismatchError       (ValueError)         a run whose configuration is another class
     └── StoreError                (OSError)            a store that cannot be read or written
         ├── StoreFormatError      (ValueError)         … because it was written otherwise
         └── StoreBusyError        (TimeoutError)       … because another writer is at work
@@ -31,6 +32,7 @@ import attrs
 __all__ = [
     "AmbiguousFormatError",
     "AmbiguousNameError",
+    "ConfigMismatchError",
     "CriterionError",
     "DrGenError",
     "NotOneError",
@@ -196,6 +198,19 @@ class SettingsError(DrGenError, ValueError):
 
     def __str__(self) -> str:
         return "; ".join(f"{self.path}: {problem}" for problem in self.problems)
+
+
+@attrs.define(slots=False)
+class ConfigMismatchError(DrGenError, ValueError):
+    """The configuration of `run` does not fit the class `config`; `problems` are all of them."""
+
+    run: str
+    config: str
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        listed = "; ".join(self.problems)
+        return f"the configuration of run {self.run!r} does not fit {self.config}: {listed}"
 
 
 @attrs.define(slots=False)
