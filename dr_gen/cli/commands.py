@@ -317,6 +317,7 @@ def report(
     path: str,
     output: str,
     metric: str | None,
+    by: Sequence[str] | None,
     opening: Opening,
     command: str,
     as_json: bool,
@@ -328,15 +329,14 @@ def report(
     settings = opening.settings()
     group = opening.group(path, settings)
     address = metric or settings.metric
-    written = write_report(
-        group, output, metric=address, source=path, command=command, level=settings.level
-    )
+    asked: dict[str, Any] = {"metric": address, "by": by, "level": settings.level}
+    written = write_report(group, output, source=path, command=command, **asked)
     if as_json:
         print_json({kind: str(getattr(written, kind)) for kind in ("html", "markdown", "json")})
         return
     print_sweep(group)
     if group.metrics:
-        print_summary(group, seeds.summarize(group, address, level=settings.level))
-        result = comparison.compare(group, address, level=settings.level)
+        print_summary(group, seeds.summarize(group, **asked))
+        result = comparison.compare(group, **asked)
         print_comparison(group, result, comparison.relevant_pairs(result))
     note(f"report: {written.html} (also {written.markdown.name}, {written.json.name})")

@@ -224,6 +224,13 @@ def test_report_says_where_it_is(
     assert "Configurations" in out
     assert "Welch" in out
     assert str(tmp_path / "out" / "report.html") in out.splitlines()[-1]
+    code, out, _ = run(capsys, "report", logs, "-o", tmp_path / "out", "--by", "seed")
+    assert code == 0
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["by"] == ["seed"]
+    assert [row["configuration"] for row in data(capsys, "summarize", logs, "--by", "status")] == [
+        {"status": "completed"},
+        {"status": "incomplete"},
+    ]
     for name in ("report.html", "report.md", "report.json"):
         assert (tmp_path / "out" / name).stat().st_size > 0
 
