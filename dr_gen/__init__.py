@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from dr_gen.readers.run_dirs import iter_run_dirs as iter_run_dirs
     from dr_gen.readers.runlogger import RunLogger as RunLogger
     from dr_gen.report.report import write_report as write_report
+    from dr_gen.store.overlays import list_overlays as list_overlays
+    from dr_gen.store.overlays import remove_overlay as remove_overlay
+    from dr_gen.store.overlays import save_overlay as save_overlay
     from dr_gen.store.scan import scan_metrics as scan_metrics
     from dr_gen.typed_runs import typed as typed
 
@@ -64,8 +67,11 @@ _HOMES = {
     "compare": "analysis.comparison",
     "ingest": "ingestion",
     "iter_run_dirs": "readers.run_dirs",
+    "list_overlays": "store.overlays",
     "load": "ingestion",
     "open_store": "ingestion",
+    "remove_overlay": "store.overlays",
+    "save_overlay": "store.overlays",
     "scan_metrics": "store.scan",
     "summarize": "analysis.seeds",
     "typed": "typed_runs",

@@ -10,6 +10,7 @@ from dr_gen.cli import groups
 from dr_gen.cli.opening import Opening
 from dr_gen.cli.output import ProgressBar, counted, note, number, print_json, print_table
 from dr_gen.errors import UsageError
+from dr_gen.model.edit import NOTES, tags_of
 from dr_gen.model.finding import Severity, group_repeats
 from dr_gen.model.hpm import MISSING
 
@@ -183,6 +184,10 @@ def show(path: str, run_id: str | None, opening: Opening, as_json: bool) -> None
     for reason in run.reasons:
         note(f"  {reason}")
     note(f"source: {run.source}")
+    if tags := tags_of(run.metadata):
+        note(f"tags: {', '.join(tags)}")
+    if run.metadata.get(NOTES):
+        note(f"notes: {run.metadata[NOTES]}")
     labels = group.labels
     rows = [[key, labels.key(key), labels.value(key, run.hpms[key])] for key in run.hpms]
     print_table(["hyperparameter", "shown as", "value"], rows)

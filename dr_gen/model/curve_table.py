@@ -210,6 +210,11 @@ class CurveTable:
         kept = np.flatnonzero(number[self.run] >= 0)
         return _gather(self, kept, number[self.run[kept]])
 
+    def without(self, curves: Sequence[int]) -> CurveTable:
+        """All curves but some."""
+        kept = np.delete(np.arange(len(self.run)), curves)
+        return _gather(self, kept, self.run[kept])
+
     @classmethod
     def concat(cls, tables: Sequence[CurveTable], n_runs: Sequence[int]) -> CurveTable:
         """Tables behind one another; table i brings ``n_runs[i]`` runs."""

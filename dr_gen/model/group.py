@@ -17,6 +17,8 @@ from dr_gen.model.binding import UNBOUND, Binding, C_co, I_co
 from dr_gen.model.column import Column
 from dr_gen.model.curve import Repeats
 from dr_gen.model.direction import Direction
+from dr_gen.model.edit import Edit, applied
+from dr_gen.model.editing import Editable
 from dr_gen.model.finding import Finding, LateFindings
 from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.model.labels import Labels
@@ -54,7 +56,7 @@ def _indices(indices: Any) -> NDArray[np.intp]:
 
 
 @attrs.frozen(eq=False, repr=False)
-class RunGroup(Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
+class RunGroup(Editable, Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
     """Runs in a fixed order, with one `HpmGroup`.
 
     A light view: selecting runs copies no curve. ``RunGroup[Config, Impl]`` says what ``run.cfg``
@@ -76,6 +78,8 @@ class RunGroup(Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
         Metric name to ``"min"`` or ``"max"``, where the guess of `direction_of` is wrong.
     binding : Binding
         What makes ``run.cfg`` and ``run.impl``; see `dr_gen.typed`.
+    edits : tuple of Edit
+        What was added to the runs since they were loaded.
 
     Examples
     --------
@@ -99,6 +103,7 @@ class RunGroup(Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
     labels: Labels = attrs.field(factory=Labels)
     directions: Mapping[str, Direction] = attrs.field(factory=dict, converter=_directions)
     binding: Binding[C_co, I_co] = UNBOUND
+    edits: tuple[Edit, ...] = ()
 
     @classmethod
     def from_runs(cls, runs: Iterable[RunData[C, I]], **settings: Any) -> RunGroup[C, I]:
@@ -244,6 +249,14 @@ class RunGroup(Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
         return facts | {f"hpm.{key}" if key in facts else key: c for key, c in hpms.items()}
 
     @property
+    def _editable(self) -> tuple[RunTable, Labels, Sequence[RunData[Any, Any]]]:
+        return self.table, self.labels, list(self)
+
+    def edited(self, edit: Edit) -> Self:
+        """The runs with what an edit gives them."""
+        return attrs.evolve(self, table=applied(edit, self.table), edits=(*self.edits, edit))
+
+    @property
     def kind(self) -> str:
         """What an item is called in a message."""
         return "run"
@@ -380,5 +393,5 @@ class RunGroup(Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
             indices = np.arange(len(self), dtype=np.intp)
         else:
             indices = self.indices
-        settings = (self.source_findings, self.noise, self.labels, self.directions, self.binding)
-        return (RunGroup, (table, indices, *settings))
+        settings = (self.source_findings, self.noise, self.labels, self.directions)
+        return (RunGroup, (table, indices, *settings, self.binding, self.edits))

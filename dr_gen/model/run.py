@@ -15,9 +15,12 @@ from dr_gen.model.binding import UNBOUND, Binding, C_co, I_co
 from dr_gen.model.curve import MetricCurve, MetricCurves, Repeats
 from dr_gen.model.curve_builder import CurveBuilder
 from dr_gen.model.curve_table import CurveTable
+from dr_gen.model.edit import Edit, applied
+from dr_gen.model.editing import Editable
 from dr_gen.model.finding import Finding
 from dr_gen.model.hpm import MISSING, Hpm
 from dr_gen.model.hpm_table import HpmTable
+from dr_gen.model.labels import Labels
 from dr_gen.model.noise import seed_key
 from dr_gen.model.plain_curves import curves_from
 from dr_gen.model.run_keys import RunKeys
@@ -28,7 +31,7 @@ __all__ = ["RunData", "with_records"]
 
 
 @attrs.frozen(eq=False, repr=False)
-class RunData(Mapping[str, SplitMetrics], Generic[C_co, I_co]):
+class RunData(Editable, Mapping[str, SplitMetrics], Generic[C_co, I_co]):
     """One run: split name to `SplitMetrics`, and what is known of it.
 
     A light view of the columns of its group. ``RunData[Config, Impl]`` says what `cfg` and `impl`
@@ -297,6 +300,14 @@ class RunData(Mapping[str, SplitMetrics], Generic[C_co, I_co]):
         table = self.table if len(self.table.records) == 1 else self._own_table()
         record = attrs.evolve(self.record, **facts)
         return attrs.evolve(self, table=attrs.evolve(table, records=(record,)), index=0)
+
+    @property
+    def _editable(self) -> tuple[RunTable, Labels, Sequence[RunData[Any, Any]]]:
+        return self.table, Labels(), (self,)
+
+    def edited(self, edit: Edit) -> Self:
+        """The run with what an edit gives it."""
+        return attrs.evolve(self, table=applied(edit, self._own_table()), index=0)
 
     def _own_table(self) -> RunTable:
         return self.table.take(np.array([self.index], np.intp))

@@ -126,6 +126,12 @@ class LazyRecords(Sequence[RunRecord]):
             self._made[number] = self._make(self._texts[number])
         return self._made[number]
 
+    def replaced(self, records: Mapping[int, RunRecord]) -> LazyRecords:
+        """The same with some records known already, of the same ids and statuses."""
+        out = LazyRecords(self.ids, self.statuses, self._texts, self._make)
+        out._made = {**self._made, **records}
+        return out
+
     @classmethod
     def gathered(cls, rows: Sequence[tuple[LazyRecords, int]]) -> LazyRecords:
         """Some records of several sequences, in the order given, still not made."""
@@ -187,6 +193,12 @@ class RunTable:
     def by_id(self) -> dict[str, int]:
         """Number of each run."""
         return {run: i for i, run in enumerate(self.ids)}
+
+    def replaced(self, records: Mapping[int, RunRecord]) -> Sequence[RunRecord]:
+        """The records with others for some runs, of the same ids and statuses."""
+        if isinstance(self.records, LazyRecords):
+            return self.records.replaced(records)
+        return tuple(records.get(i, record) for i, record in enumerate(self.records))
 
     def take(self, runs: NDArray[np.intp]) -> RunTable:
         """The columns of `runs` alone."""

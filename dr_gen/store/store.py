@@ -4,6 +4,7 @@
 
     STORE/
       catalogue.json     replaced in one step; until then a change has not happened
+      overlays.json      what was added to runs by hand, if anything was
       writer.lock        only while a writer is at work
       shards/
         runs-….nc        netCDF-4, never changed after it is there
@@ -30,6 +31,7 @@ from dr_gen.model.noise import NOISE_KEYS
 from dr_gen.model.run_table import RunTable
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.catalogue import Catalogue
+from dr_gen.store.overlays import overlaid
 from dr_gen.store.shards import read_runs
 from dr_gen.store.snapshot import check_runs, read_settled
 from dr_gen.store.writing import PATIENCE, commit, writing
@@ -90,7 +92,7 @@ def open_store(
     noise: Sequence[str] = NOISE_KEYS,
     directions: Mapping[str, Direction] | None = None,
 ) -> RunGroup:
-    """The runs of a store, exactly as they were saved.
+    """The runs of a store, exactly as they were saved, with the overlays that it has.
 
     Parameters
     ----------
@@ -112,9 +114,10 @@ def open_store(
     """
     catalogue, table, indices = _read(Path(path))
     check_runs(Path(path), catalogue, tuple(table.ids[i] for i in indices.tolist()))
-    return RunGroup(
+    group = RunGroup(
         table, indices, catalogue.findings, tuple(noise), labels or Labels(), directions or {}
     )
+    return overlaid(group, Path(path))
 
 
 def _read(store: Path) -> tuple[Catalogue, RunTable, NDArray[np.intp]]:

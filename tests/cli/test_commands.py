@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import dr_gen
 from dr_gen.cli.main import main
 from dr_gen.model.hpm import MISSING
 from dr_gen.readers.runlogger import RunLogger
@@ -446,3 +447,17 @@ def test_missing_key_is_left_out_of_json(capsys: pytest.CaptureFixture[str], log
     assert {"optim.lr": 0.01, "epochs": 2} in [c["hpms"] for c in found["configurations"]]
     assert "<missing>" in found["varying"]["extra"]
     assert str(MISSING) not in json.dumps(found["configurations"])
+
+
+def test_show_tells_tags_and_notes(
+    capsys: pytest.CaptureFixture[str], logs: Path, tmp_path: Path
+) -> None:
+    """What was added to a run by hand stands beside what it logged."""
+    group = dr_gen.ingest(logs, tmp_path / "tagged").with_tags("good", "paper")
+    dr_gen.save_overlay(group[:1].with_notes("see table 2"), tmp_path / "tagged")
+    code, out, _ = run(capsys, "show", tmp_path / "tagged", group.ids[0])
+    assert code == 0
+    assert "tags: good, paper\nnotes: see table 2\n" in out
+    code, out, _ = run(capsys, "show", tmp_path / "tagged", group.ids[1])
+    assert code == 0
+    assert "tags:" not in out
