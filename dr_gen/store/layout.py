@@ -18,13 +18,13 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.convert import exact_json, from_exact_json, record_to_dict
+from dr_gen.convert import exact_json, from_exact_json
 from dr_gen.errors import UsageError
 from dr_gen.model.curve_table import POOL_FLOAT, CurveTable
-from dr_gen.model.finding import Finding
 from dr_gen.model.hpm_table import HpmTable
-from dr_gen.model.run_table import LazyRecords, RunRecord, RunTable, Status
+from dr_gen.model.run_table import RunRecord, RunTable
 from dr_gen.store.columns import COLUMNS, TEXTS, X_POOLS, flags
+from dr_gen.store.record_texts import join_records, read_records
 
 __all__ = [
     "HEAD",
@@ -44,9 +44,6 @@ HEAD = frozenset(
     }
 )
 """What a `Head` is made of: all that does not grow with the number of points."""
-
-_BETWEEN = ",\n"
-"""Between two records; JSON text has no line end of its own."""
 
 _NAMES = ("splits", "metrics", "x_names", "originals")
 _FIELDS = {
@@ -108,9 +105,7 @@ def to_layout(table: RunTable) -> Layout:
         "experiment": _readable([record.experiment for record in table.records]),
     }
     names: dict[str, Any] = {name: getattr(curves, name) for name in _NAMES}
-    # One record a line: a reader can take the text apart without reading it.
-    records = _BETWEEN.join(exact_json(record_to_dict(record)) for record in table.records)
-    records = f"[{records}]"
+    records = join_records(table.records)
     checksum = zlib.crc32(records.encode("ascii"))
     names["runs"] = {"id": table.ids, "status": table.statuses, "crc32": checksum}
     texts = {
@@ -169,7 +164,7 @@ def from_layout(layout: Layout) -> RunTable:
     """
     arrays = _checked_arrays(layout, {c.name for c in COLUMNS if not c.for_people}, TEXTS)
     texts = _texts(layout)
-    records = _records(layout.texts["records_json"], texts["names_json"])
+    records = read_records(layout.texts["records_json"], texts["names_json"])
     _check(layout, arrays, texts, len(records))
     x_text = np.array(texts["names_json"]["x_texts"], object)[arrays["x_text"]]
     pools = (arrays["x_int"], arrays["x_float"], x_text)
@@ -232,7 +227,7 @@ def records_from_layout(layout: Layout) -> Sequence[RunRecord]:
         As for `from_layout`.
     """
     _checked_arrays(layout, (), ("records_json", "names_json"))
-    return _records(layout.texts["records_json"], from_exact_json(layout.texts["names_json"]))
+    return read_records(layout.texts["records_json"], from_exact_json(layout.texts["names_json"]))
 
 
 def _texts(layout: Layout) -> dict[str, Any]:
@@ -257,42 +252,6 @@ def _curves(
 
 def _hpms(arrays: Mapping[str, NDArray[Any]], hpms: Any) -> HpmTable:
     return HpmTable(tuple(hpms["keys"]), tuple(map(tuple, hpms["values"])), arrays["hpm_code"])
-
-
-def _records(text: str, names: Any) -> Sequence[RunRecord]:
-    """The records of a shard, each read when it is asked for."""
-    content = text.encode("ascii", "replace")
-    try:
-        known = names["runs"]
-        if zlib.crc32(content) != known["crc32"]:
-            raise UsageError("records_json is not the JSON that was written: its checksum differs")
-        ids, statuses = known["id"], [_STATUSES[s] for s in known["status"]]
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"names_json: {error!r}") from None
-    lines = _lines(content) if ids else []
-    if not len(lines) == len(ids) == len(statuses):
-        raise UsageError("names_json names other runs than records_json holds")
-    return LazyRecords(ids, statuses, lines, _record)
-
-
-_STATUSES = {str(status): status for status in Status}
-
-
-def _lines(content: bytes) -> list[memoryview]:
-    """What stands between the brackets of a list, line by line and not copied."""
-    # Between two records is a comma and the only kind of line end there is.
-    breaks = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
-    starts = [1, *(breaks + 1).tolist()]
-    ends = [*(breaks - 1).tolist(), len(content) - 1]
-    view = memoryview(content)
-    return [view[start:end] for start, end in zip(starts, ends, strict=True)]
-
-
-def _record(line: memoryview) -> RunRecord:
-    # The checksum has shown that it is what `record_to_dict` made: no need to doubt each field.
-    data = from_exact_json(bytes(line))
-    findings = tuple(Finding(**finding) for finding in data.pop("findings"))
-    return RunRecord(**data, findings=findings)
 
 
 def _checked_arrays(
