@@ -242,30 +242,20 @@ def _items_hook(kind: Any, converter: Converter) -> _Hook:
     return structure
 
 
-def _class_hook(kind: Any, converter: Converter) -> _Hook:
-    from cattrs.gen import make_dict_structure_fn
+def _of_mappings(factory: Callable[[Any, Converter], _Hook]) -> Callable[[Any, Converter], _Hook]:
+    """A factory of hooks that take mappings alone."""
 
-    make = make_dict_structure_fn(kind, converter)
+    def hook(kind: Any, converter: Converter) -> _Hook:
+        make = factory(kind, converter)
 
-    def structure(value: Any, _: Any) -> Any:
-        if not isinstance(value, Mapping):
-            raise _expected("a group of values", value)
-        return make(value, kind)
+        def structure(value: Any, _: Any) -> Any:
+            if not isinstance(value, Mapping):
+                raise _expected("a group of values", value)
+            return make(value, kind)
 
-    return structure
+        return structure
 
-
-def _mapping_hook(kind: Any, converter: Converter) -> _Hook:
-    from cattrs.cols import mapping_structure_factory
-
-    make = mapping_structure_factory(kind, converter)
-
-    def structure(value: Any, _: Any) -> Any:
-        if not isinstance(value, Mapping):
-            raise _expected("a group of values", value)
-        return make(value, kind)
-
-    return structure
+    return hook
 
 
 def _union_hook(kind: Any, converter: Converter) -> _Hook:
@@ -295,15 +285,19 @@ def _is_literal(kind: Any) -> bool:
 def _converter() -> Converter:
     # Imported late: cattrs takes a third of the time that `dr-gen --help` may take.
     from cattrs import Converter
+    from cattrs.cols import mapping_structure_factory
+    from cattrs.gen import make_dict_structure_fn
 
     converter = Converter(prefer_attrib_converters=True)
     for kind, hook in _SCALARS.items():
         converter.register_structure_hook(kind, hook)
     converter.register_structure_hook_func(_is_literal, _literal)
     factories: dict[Callable[[Any], bool], Callable[[Any, Converter], _Hook]] = {
-        _is_class: _class_hook,
+        _is_class: _of_mappings(make_dict_structure_fn),
         lambda kind: _container(kind) is not None: _items_hook,
-        lambda kind: get_origin(kind) in (dict, Mapping, MutableMapping): _mapping_hook,
+        lambda kind: get_origin(kind) in (dict, Mapping, MutableMapping): _of_mappings(
+            mapping_structure_factory
+        ),
         lambda kind: get_origin(kind) in (Union, types.UnionType): _union_hook,
     }
     for fits, factory in factories.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -88,13 +89,14 @@ class Editable:
         names = [_Names.of(keys, table, labels) for keys, _ in pairs]
         given = [_Given(value) for _, value in pairs]
         hpms: dict[str, dict[str, Any]] = {run.id: {} for run in runs}
+        held = functools.cache(table.hpms.held)
         for name, what in zip(names, given, strict=True):
-            lacking = [~table.hpms.held(key) | force for key in name.keys]
+            lacking = [~held(key) | force for key in name.keys]
             wanted = np.any(lacking, axis=0) if lacking else np.zeros(table.hpms.n_runs, bool)
             for run in runs:
                 if wanted[run.index]:
                     cells = name.cells(what.of(run))
-                    lacks = {k for k in cells if force or not table.hpms.held(k)[run.index]}
+                    lacks = {k for k in cells if force or not held(k)[run.index]}
                     hpms[run.id] |= {key: cells[key] for key in cells if key in lacks}
         origin = "; ".join(dict.fromkeys(what.origin for what in given))
         return self.edited(Edit(origin, force, hpms={run: v for run, v in hpms.items() if v}))
