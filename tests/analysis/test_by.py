@@ -131,3 +131,5 @@ def test_a_report_by_other_keys(group: RunGroup, tmp_path: Path) -> None:
     text = written.markdown.read_text()
     assert "| experiment | Count | completed | failed |" in " ".join(text.split())
     assert "| Rank | experiment | n used |" in " ".join(text.split())
+    for figure in ("curves", "runs", "ranking"):
+        assert "experiment=old" in (tmp_path / "figures" / f"{figure}.svg").read_text()
