@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dr_gen.analysis.seeds import summarize as summarize
     from dr_gen.config import AnalysisConfig as AnalysisConfig
     from dr_gen.errors import DrGenError as DrGenError
+    from dr_gen.ingestion import Run as Run
     from dr_gen.ingestion import ingest as ingest
     from dr_gen.ingestion import load as load
     from dr_gen.ingestion import open_store as open_store
@@ -33,12 +34,16 @@ if TYPE_CHECKING:
     from dr_gen.model.hpm_group import HpmGroup as HpmGroup
     from dr_gen.model.labels import Labels as Labels
     from dr_gen.model.run import RunData as RunData
-    from dr_gen.model.run import SplitMetrics as SplitMetrics
     from dr_gen.model.run_table import Status as Status
+    from dr_gen.model.split_metrics import SplitMetrics as SplitMetrics
     from dr_gen.readers.run_dirs import iter_run_dirs as iter_run_dirs
     from dr_gen.readers.runlogger import RunLogger as RunLogger
     from dr_gen.report.report import write_report as write_report
+    from dr_gen.store.overlays import list_overlays as list_overlays
+    from dr_gen.store.overlays import remove_overlay as remove_overlay
+    from dr_gen.store.overlays import save_overlay as save_overlay
     from dr_gen.store.scan import scan_metrics as scan_metrics
+    from dr_gen.typed_runs import typed as typed
 
 _HOMES = {
     "AnalysisConfig": "config",
@@ -51,20 +56,25 @@ _HOMES = {
     "MISSING": "model.hpm",
     "MetricCurve": "model.curve",
     "MetricCurves": "model.curve",
+    "Run": "ingestion",
     "RunData": "model.run",
     "RunGroup": "model.group",
     "RunLogger": "readers.runlogger",
     "Severity": "model.finding",
-    "SplitMetrics": "model.run",
+    "SplitMetrics": "model.split_metrics",
     "Status": "model.run_table",
     "check_design": "analysis.design.check",
     "compare": "analysis.comparison",
     "ingest": "ingestion",
     "iter_run_dirs": "readers.run_dirs",
+    "list_overlays": "store.overlays",
     "load": "ingestion",
     "open_store": "ingestion",
+    "remove_overlay": "store.overlays",
+    "save_overlay": "store.overlays",
     "scan_metrics": "store.scan",
     "summarize": "analysis.seeds",
+    "typed": "typed_runs",
     "write_report": "report.report",
 }
 

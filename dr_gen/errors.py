@@ -13,6 +13,7 @@
     ├── AmbiguousFormatError      (ValueError)         several readers know them equally well
     ├── SettingsError             (ValueError)         a settings file that does not fit
     ├── WorkerError               (RuntimeError)       a process that did not do its job
+    ├── ConfigMismatchError       (ValueError)         a run whose configuration is another class
     └── StoreError                (OSError)            a store that cannot be read or written
         ├── StoreFormatError      (ValueError)         … because it was written otherwise
         └── StoreBusyError        (TimeoutError)       … because another writer is at work
@@ -32,6 +33,7 @@ import attrs
 __all__ = [
     "AmbiguousFormatError",
     "AmbiguousNameError",
+    "ConfigMismatchError",
     "CriterionError",
     "DrGenError",
     "NotOneError",
@@ -208,6 +210,19 @@ class WorkerError(DrGenError, RuntimeError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+@attrs.define(slots=False)
+class ConfigMismatchError(DrGenError, ValueError):
+    """The configuration of `run` does not fit the class `config`; `problems` are all of them."""
+
+    run: str
+    config: str
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        listed = "; ".join(self.problems)
+        return f"the configuration of run {self.run!r} does not fit {self.config}: {listed}"
 
 
 @attrs.define(slots=False)

@@ -14,8 +14,7 @@ import numpy as np
 
 from dr_gen.model.curve import DEFAULT_X
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.model.group import with_records
-from dr_gen.model.run import RunData
+from dr_gen.model.run import RunData, with_records
 from dr_gen.model.run_table import RunRecord, RunTable
 from dr_gen.screens import (
     may_be_empty,

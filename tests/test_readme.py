@@ -20,7 +20,9 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "code", blocks("python"), ids=["tour", "selecting", "cluster", "logging", "tables"]
+    "code",
+    blocks("python"),
+    ids=["tour", "selecting", "types", "adding", "cluster", "logging", "tables"],
 )
 def test_python_of_the_readme_runs(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -28,7 +30,7 @@ def test_python_of_the_readme_runs(
     """Every Python block runs as written, from a folder that holds the shipped data."""
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+    exec(compile(code, "README.md", "exec", dont_inherit=True), {"__name__": "__main__"})
     assert "Error" not in capsys.readouterr().err
 
 

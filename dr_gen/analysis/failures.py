@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from dr_gen.analysis.frames import configuration_columns
-from dr_gen.analysis.samples import group_keys
+from dr_gen.analysis.samples import members
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
 from dr_gen.model.hpm import Hpm
@@ -163,7 +163,7 @@ def failures(group: RunGroup, *, by: Sequence[str] | None = None) -> FailureTabl
     ----------
     group : RunGroup
     by : sequence of str, optional
-        Hyperparameters to group by, real or display names; by default the important ones.
+        Keys to group by, as for `summarize`; by default the important hyperparameters.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def failures(group: RunGroup, *, by: Sequence[str] | None = None) -> FailureTabl
     """
     statuses, ids = group.statuses, group.ids
     configurations = []
-    for configuration, positions in group.hpm_group.members(group_keys(group, by)):
+    for configuration, positions in members(group, by):
         runs = {
             status: tuple(ids[i] for i in positions.tolist() if statuses[i] == status)
             for status in Status

@@ -6,14 +6,25 @@ from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from dr_gen.errors import UsageError
 from dr_gen.model.address import MetricAddress
 from dr_gen.model.group import RunGroup
+from dr_gen.model.grouping import grouped
 from dr_gen.model.hpm import MISSING, Hpm, canonical
+from dr_gen.model.hpm_table import value_order
 from dr_gen.model.run_table import Status
 
-__all__ = ["NO_VALUE", "Sample", "group_keys", "known_statuses", "same_seed_notes", "samples"]
+__all__ = [
+    "NO_VALUE",
+    "Sample",
+    "group_keys",
+    "known_statuses",
+    "members",
+    "same_seed_notes",
+    "samples",
+]
 
 NO_VALUE = "no value"
 """Why a run of a wanted status is left out: its value is not finite, or it lacks the metric."""
@@ -47,12 +58,14 @@ class Sample:
 
 
 def group_keys(group: RunGroup, by: Sequence[str] | None) -> tuple[str, ...]:
-    """The hyperparameters to group by: the important ones, or those named.
+    """The keys to group by: the important hyperparameters, or those named.
 
     Raises
     ------
     UnknownKeyError
         If no run has such a key.
+    AmbiguousNameError
+        If several keys are called so.
     UsageError
         If `by` is one text and not a sequence of them.
     """
@@ -60,7 +73,39 @@ def group_keys(group: RunGroup, by: Sequence[str] | None) -> tuple[str, ...]:
         return group.hpm_group.important
     if isinstance(by, str):
         raise UsageError(f"by is a sequence of keys, such as [{by!r}], not a text")
-    return tuple(dict.fromkeys(group.hpm_group.real_key(name) for name in by))
+    return tuple(dict.fromkeys(group.column(name).name for name in by))
+
+
+def members(group: RunGroup, by: Sequence[str] | None) -> list[tuple[Hpm, NDArray[np.intp]]]:
+    """Each combination of keys in order of the values, and which runs have it.
+
+    Parameters
+    ----------
+    group : RunGroup
+    by : sequence of str, optional
+        Any keys that `RunGroup.filter` knows: hyperparameters, facts such as ``status``, metric
+        addresses. By default the important hyperparameters.
+
+    Returns
+    -------
+    list of (Hpm, positions)
+        `MISSING` is the value of a key that the runs lack.
+
+    Raises
+    ------
+    UnknownKeyError, AmbiguousNameError, UsageError
+        As for `group_keys`.
+    """
+    keys = group_keys(group, by)
+    if by is None:
+        return group.hpm_group.members(keys)
+    if not len(group):
+        return []
+    found = grouped(group, keys)
+    rows = [row for row, _ in found.rows()]
+    order = sorted(range(len(rows)), key=lambda i: [value_order(value) for value in rows[i]])
+    named = [Hpm.from_plain(dict(zip(keys, row, strict=True))) for row in rows]
+    return [(named[i], found.members[i]) for i in order]
 
 
 def known_statuses(statuses: Collection[str]) -> tuple[Status, ...]:
@@ -93,7 +138,7 @@ def samples(
     address : MetricAddress
         With split and reduction.
     by : sequence of str, optional
-        Keys, real or display names; by default the important ones.
+        As for `members`.
     statuses : collection of str
         Runs of another status are left out, and named by it.
 
@@ -105,7 +150,7 @@ def samples(
     wanted = known_statuses(statuses)
     values, ids, found = group.values(address).tolist(), group.ids, group.statuses
     out = []
-    for configuration, positions in group.hpm_group.members(group_keys(group, by)):
+    for configuration, positions in members(group, by):
         used: list[str] = []
         numbers: list[float] = []
         left_out: dict[str, list[str]] = {}

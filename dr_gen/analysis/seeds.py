@@ -167,7 +167,8 @@ def summarize(
         ``split/metric[@reduction]``, with ``best`` where no reduction is named; by default what
         `default_metric` picks.
     by : sequence of str, optional
-        Hyperparameters to group by, real or display names; by default the important ones.
+        Any keys that `RunGroup.filter` knows, real or display names; by default the important
+        hyperparameters.
     level : float
         Confidence level of the Student-t interval for the mean, in (0, 1).
     statuses : collection of str

@@ -223,6 +223,7 @@ def report(
     output: Annotated[str, typer.Option("--output", "-o", help="Folder to write.")],
     metric: Annotated[str | None, typer.Option("--metric", "-m", help="Metric address.")] = None,
     where: WHERE = None,
+    by: BY = None,
     config: CONFIG = None,
     format: FORMAT = None,
     expected_epochs: EPOCHS = None,
@@ -233,7 +234,7 @@ def report(
 
     opening = Opening(where or (), config, format, expected_epochs)
     command = shlex.join(["dr-gen", *sys.argv[1:]])
-    commands.report(path, output, metric, opening, command, as_json)
+    commands.report(path, output, metric, by, opening, command, as_json)
 
 
 cache = typer.Typer(

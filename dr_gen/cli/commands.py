@@ -10,6 +10,7 @@ from dr_gen.cli import groups
 from dr_gen.cli.opening import Opening
 from dr_gen.cli.output import ProgressBar, counted, note, number, print_json, print_table
 from dr_gen.errors import UsageError
+from dr_gen.model.edit import NOTES, tags_of
 from dr_gen.model.finding import Severity, group_repeats
 from dr_gen.model.hpm import MISSING
 
@@ -185,6 +186,10 @@ def show(path: str, run_id: str | None, opening: Opening, as_json: bool) -> None
     for reason in run.reasons:
         note(f"  {reason}")
     note(f"source: {run.source}")
+    if tags := tags_of(run.metadata):
+        note(f"tags: {', '.join(tags)}")
+    if run.metadata.get(NOTES):
+        note(f"notes: {run.metadata[NOTES]}")
     labels = group.labels
     rows = [[key, labels.key(key), labels.value(key, run.hpms[key])] for key in run.hpms]
     print_table(["hyperparameter", "shown as", "value"], rows)
@@ -319,6 +324,7 @@ def report(
     path: str,
     output: str,
     metric: str | None,
+    by: Sequence[str] | None,
     opening: Opening,
     command: str,
     as_json: bool,
@@ -330,15 +336,14 @@ def report(
     settings = opening.settings()
     group = opening.group(path, settings)
     address = metric or settings.metric
-    written = write_report(
-        group, output, metric=address, source=path, command=command, level=settings.level
-    )
+    asked: dict[str, Any] = {"metric": address, "by": by, "level": settings.level}
+    written = write_report(group, output, source=path, command=command, **asked)
     if as_json:
         print_json({kind: str(getattr(written, kind)) for kind in ("html", "markdown", "json")})
         return
     print_sweep(group)
     if group.metrics:
-        print_summary(group, seeds.summarize(group, address, level=settings.level))
-        result = comparison.compare(group, address, level=settings.level)
+        print_summary(group, seeds.summarize(group, **asked))
+        result = comparison.compare(group, **asked)
         print_comparison(group, result, comparison.relevant_pairs(result))
     note(f"report: {written.html} (also {written.markdown.name}, {written.json.name})")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
@@ -19,8 +19,10 @@ from dr_gen.ingestion.planning import PathLike, plan, roots_of
 from dr_gen.ingestion.plans import Plan, Source
 from dr_gen.ingestion.reading import Progress, read_sources, renamed
 from dr_gen.ingestion.rules import Rules
+from dr_gen.model.direction import Direction
 from dr_gen.model.finding import Finding
 from dr_gen.model.group import RunGroup
+from dr_gen.model.labels import Labels
 from dr_gen.model.run import RunData
 from dr_gen.parallel import Workers
 from dr_gen.readers.contract import ColumnMap
@@ -28,14 +30,59 @@ from dr_gen.store import catalogue as catalogues
 from dr_gen.store import store as stores
 from dr_gen.store.ondemand import Reading
 from dr_gen.store.writing import PATIENCE, writing
+from dr_gen.typed_runs import Factory, binding_of
 from dr_gen.validators import Validator
 
 __all__ = ["ingest", "load", "open_store"]
 
+C = TypeVar("C")
+I = TypeVar("I")  # noqa: E741
 
+
+class Options(TypedDict, total=False):
+    """What else `load` takes."""
+
+    format: str | None
+    columns: ColumnMap | None
+    experiment: str | None
+    expected_epochs: int | None
+    validators: Sequence[Validator] | None
+    progress: Progress | None
+    cache: bool
+    workers: int | Literal["auto"] | None
+    executor: Executor | None
+    noise: Sequence[str]
+    labels: Labels
+    directions: Mapping[str, Direction]
+
+
+@overload
+def load(path: PathLike | Iterable[PathLike], **options: Unpack[Options]) -> RunGroup: ...
+@overload
+def load(
+    path: PathLike | Iterable[PathLike], *, config: type[C], **options: Unpack[Options]
+) -> RunGroup[C]: ...
+@overload
 def load(
     path: PathLike | Iterable[PathLike],
     *,
+    config: type[C],
+    impl: Factory[I, C],
+    **options: Unpack[Options],
+) -> RunGroup[C, I]: ...
+@overload
+def load(
+    path: PathLike | Iterable[PathLike],
+    *,
+    config: None = None,
+    impl: Factory[I, Any],
+    **options: Unpack[Options],
+) -> RunGroup[Any, I]: ...
+def load(
+    path: PathLike | Iterable[PathLike],
+    *,
+    config: type[Any] | None = None,
+    impl: Callable[..., Any] | None = None,
     format: str | None = None,
     columns: ColumnMap | None = None,
     experiment: str | None = None,
@@ -52,6 +99,8 @@ def load(
     Parameters
     ----------
     path : path or iterable of paths
+    config, impl : class and callable, optional
+        What ``run.cfg`` and ``run.impl`` are; see `dr_gen.typed_runs.typed`.
     format : str, optional
         Name of the format; by default each file is recognised by its content.
     columns : ColumnMap, optional
@@ -88,16 +137,32 @@ def load(
     ------
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
+    UsageError
+        If configurations cannot be made a `config`, or `impl` takes something else.
     WorkerError
         If a worker did not do its part; nothing is kept of it.
     """
     crew = Workers.of(workers, executor)
+    binding = binding_of(config, impl)  # a mistake is told before anything is read
     options: dict[str, Any] = {
         "format": format,
         "experiment": experiment,
         "columns": columns,
         "expected_epochs": expected_epochs,
     }
+    group = _loaded(path, options, validators, progress, cache, crew, settings)
+    return attrs.evolve(group, binding=binding)
+
+
+def _loaded(
+    path: PathLike | Iterable[PathLike],
+    options: Mapping[str, Any],
+    validators: Sequence[Validator] | None,
+    progress: Progress | None,
+    cache: bool,
+    crew: Workers,
+    settings: Mapping[str, Any],
+) -> RunGroup:
     given = _listed(path)
     roots = roots_of(given)
     any_store = any(map(catalogues.exists, roots))
@@ -109,7 +174,9 @@ def load(
             return validate_group(cached)
     decided = plan(given, **options)
     checks = None if validators is None else tuple(validators)
-    rules = Rules(format, columns or ColumnMap(), expected_epochs, checks)
+    rules = Rules(
+        options["format"], options["columns"] or ColumnMap(), options["expected_epochs"], checks
+    )
     n_bytes = sum(map(_size, decided.sources)) if not crew.alone else 0
     if who_reads(crew, n_bytes).alone or not decided.sources:
         results = read_sources(decided.sources, rules, progress)

@@ -58,8 +58,10 @@ def gathered(
     if any(isinstance(array, StoredArray) for array in arrays):
         offsets = np.cumsum([0, *map(len, arrays)])
         whole: Any = concatenated(arrays)
-        picked: StoredArray = whole.pick(starts + offsets[0 if which is None else which], sizes)
-        return picked
+        places = starts + offsets[0 if which is None else which]
+        if not isinstance(whole, StoredArray):  # some of it was in memory
+            return gathered([whole], places, sizes)
+        return whole.pick(places, sizes)
     which = np.zeros(len(starts), np.intp) if which is None else which
     ends = starts + sizes
     breaks = (starts[1:] != ends[:-1]) | (which[1:] != which[:-1])
@@ -254,6 +256,11 @@ class CurveTable:
         number[runs] = np.arange(len(runs), dtype=np.int32)
         kept = np.flatnonzero(number[self.run] >= 0)
         return only(self, kept, number[self.run[kept]])
+
+    def without(self, curves: Sequence[int]) -> CurveTable:
+        """All curves but some."""
+        kept = np.delete(np.arange(len(self.run)), curves)
+        return only(self, kept, self.run[kept])
 
     @classmethod
     def concat(cls, tables: Sequence[CurveTable], n_runs: Sequence[int]) -> CurveTable:

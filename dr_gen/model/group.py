@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 import attrs
 import numpy as np
@@ -13,22 +13,28 @@ from numpy.typing import NDArray
 from dr_gen.errors import UnknownKeyError
 from dr_gen.model import cube, markup
 from dr_gen.model.address import MetricAddress, find_address
+from dr_gen.model.binding import UNBOUND, Binding, C_co, I_co
 from dr_gen.model.column import Column
 from dr_gen.model.curve import Repeats
 from dr_gen.model.direction import Direction
+from dr_gen.model.edit import Edit, applied
+from dr_gen.model.editing import Editable
 from dr_gen.model.finding import Finding, LateFindings
 from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.model.labels import Labels
 from dr_gen.model.noise import NOISE_KEYS
 from dr_gen.model.run import RunData
 from dr_gen.model.run_keys import FACTS, RunKeys
-from dr_gen.model.run_table import RunRecord, RunTable, Status
+from dr_gen.model.run_table import RunTable, Status
 from dr_gen.model.verbs import Verbs
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["RunGroup", "with_records"]
+__all__ = ["RunGroup"]
+
+C = TypeVar("C")
+I = TypeVar("I")  # noqa: E741
 
 
 def _findings(findings: Iterable[Finding]) -> Sequence[Finding]:
@@ -50,10 +56,11 @@ def _indices(indices: Any) -> NDArray[np.intp]:
 
 
 @attrs.frozen(eq=False, repr=False)
-class RunGroup(Verbs[RunData]):
+class RunGroup(Editable, Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
     """Runs in a fixed order, with one `HpmGroup`.
 
-    A light view: selecting runs copies no curve.
+    A light view: selecting runs copies no curve. ``RunGroup[Config, Impl]`` says what ``run.cfg``
+    and ``run.impl`` are.
 
     Attributes
     ----------
@@ -69,6 +76,10 @@ class RunGroup(Verbs[RunData]):
         Display names of keys and values.
     directions : mapping
         Metric name to ``"min"`` or ``"max"``, where the guess of `direction_of` is wrong.
+    binding : Binding
+        What makes ``run.cfg`` and ``run.impl``; see `dr_gen.typed`.
+    edits : tuple of Edit
+        What was added to the runs since they were loaded.
 
     Examples
     --------
@@ -91,9 +102,11 @@ class RunGroup(Verbs[RunData]):
     noise: tuple[str, ...] = attrs.field(default=NOISE_KEYS, converter=_patterns)
     labels: Labels = attrs.field(factory=Labels)
     directions: Mapping[str, Direction] = attrs.field(factory=dict, converter=_directions)
+    binding: Binding[C_co, I_co] = UNBOUND
+    edits: tuple[Edit, ...] = ()
 
     @classmethod
-    def from_runs(cls, runs: Iterable[RunData], **settings: Any) -> RunGroup:
+    def from_runs(cls, runs: Iterable[RunData[C, I]], **settings: Any) -> RunGroup[C, I]:
         """A group of runs, in the order given.
 
         Parameters
@@ -102,13 +115,21 @@ class RunGroup(Verbs[RunData]):
         **settings
             Further attributes of the group: `source_findings`, `noise`, `labels`, `directions`.
 
+        Returns
+        -------
+        RunGroup
+            With the classes of the runs, if these are the same for all.
+
         Raises
         ------
         UsageError
             If two runs have one id.
         """
         parts: list[tuple[RunTable, list[int]]] = []
+        bindings: list[Binding[C, I]] = []
         for run in runs:
+            if not bindings or bindings[-1] != run.binding:
+                bindings.append(run.binding)
             if not parts or parts[-1][0] is not run.table:
                 parts.append((run.table, []))
             parts[-1][1].append(run.index)
@@ -119,19 +140,20 @@ class RunGroup(Verbs[RunData]):
             for table, positions in parts
         ]
         table = tables[0] if len(tables) == 1 else RunTable.concat(tables)
-        return cls(table, np.arange(len(table.records)), **settings)
+        binding = bindings[0] if len(bindings) == 1 else UNBOUND
+        return RunGroup(table, np.arange(len(table.records)), **{"binding": binding, **settings})
 
     # ------------------------------------------------------------------ sequence
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __iter__(self) -> Iterator[RunData]:
-        return (RunData(self.table, index) for index in self.indices.tolist())
+    def __iter__(self) -> Iterator[RunData[C_co, I_co]]:
+        return (RunData(self.table, index, self.binding) for index in self.indices.tolist())
 
-    def item(self, position: int) -> RunData:
+    def item(self, position: int) -> RunData[C_co, I_co]:
         """The run at a position."""
-        return RunData(self.table, int(self.indices[position]))
+        return RunData(self.table, int(self.indices[position]), self.binding)
 
     def take(self, positions: NDArray[np.intp]) -> Self:
         """The runs at some positions, in the order given."""
@@ -180,8 +202,7 @@ class RunGroup(Verbs[RunData]):
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Findings of the sources, then of each run."""
-        records = (self.table.records[i] for i in self.indices.tolist())
-        return (*self.source_findings, *(f for record in records for f in record.findings))
+        return (*self.source_findings, *(finding for run in self for finding in run.findings))
 
     # ------------------------------------------------------------------ hyperparameters
 
@@ -226,6 +247,14 @@ class RunGroup(Verbs[RunData]):
         facts = {name: self._keys.fact(name) for name in FACTS}
         hpms = {key: self._keys.hpm(key) for key in self.hpm_group.keys}
         return facts | {f"hpm.{key}" if key in facts else key: c for key, c in hpms.items()}
+
+    @property
+    def _editable(self) -> tuple[RunTable, Labels, Sequence[RunData[Any, Any]]]:
+        return self.table, self.labels, list(self)
+
+    def edited(self, edit: Edit) -> Self:
+        """The runs with what an edit gives them."""
+        return attrs.evolve(self, table=applied(edit, self.table), edits=(*self.edits, edit))
 
     @property
     def kind(self) -> str:
@@ -365,22 +394,4 @@ class RunGroup(Verbs[RunData]):
         else:
             indices = self.indices
         settings = (self.source_findings, self.noise, self.labels, self.directions)
-        return (RunGroup, (table, indices, *settings))
-
-
-def with_records(runs: Sequence[RunData], records: Sequence[RunRecord]) -> list[RunData]:
-    """The same runs with other records; those that share their columns still do.
-
-    Parameters
-    ----------
-    runs : sequence of RunData
-    records : sequence of RunRecord
-        One for each run.
-    """
-    changed: dict[int, tuple[RunTable, list[RunRecord]]] = {}
-    for run, record in zip(runs, records, strict=True):
-        if id(run.table) not in changed:
-            changed[id(run.table)] = (run.table, list(run.table.records))
-        changed[id(run.table)][1][run.index] = record
-    tables = {key: attrs.evolve(table, records=tuple(new)) for key, (table, new) in changed.items()}
-    return [RunData(tables[id(run.table)], run.index) for run in runs]
+        return (RunGroup, (table, indices, *settings, self.binding, self.edits))

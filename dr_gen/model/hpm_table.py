@@ -255,6 +255,34 @@ class HpmTable:
         rows = (self.equal_codes[self._position[key], runs].astype(np.intp) + 1 for key in keys)
         return joint(list(rows), len(runs))
 
+    def held(self, key: str) -> NDArray[np.bool_]:
+        """Which runs have a key, or something below it, dims (run,)."""
+        below = f"{key}."
+        places = [i for i, name in enumerate(self.keys) if name == key or name.startswith(below)]
+        return np.asarray((self.codes[places] >= 0).any(axis=0))
+
+    def updated(self, cells: Mapping[str, Mapping[int, Any]]) -> HpmTable:
+        """The same runs with other values.
+
+        Parameters
+        ----------
+        cells : mapping
+            Key to number of a run to the value that it gets.
+        """
+        keys = tuple(dict.fromkeys([*self.keys, *cells]))
+        codes = np.full((len(keys), self.n_runs), -1, np.int32)
+        codes[: len(self.keys)] = self.codes
+        categories = [*self.categories, *([()] * (len(keys) - len(self.keys)))]
+        runs = np.arange(self.n_runs)
+        for key, changed in cells.items():
+            position = keys.index(key)
+            column = self.column(key, runs)
+            for run, value in changed.items():
+                column[run] = value
+            codes[position] = -1
+            categories[position] = _encode(column, codes[position])
+        return HpmTable(keys, tuple(categories), codes)
+
     def take(self, runs: NDArray[np.intp]) -> HpmTable:
         """The table of `runs` alone, without keys and values that none of them has."""
         return HpmTable.concat([attrs.evolve(self, codes=self.codes[:, runs])])

@@ -2,71 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Generic, Self
 
 import attrs
 import numpy as np
 
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.address import MetricAddress, find_address
+from dr_gen.model.binding import UNBOUND, Binding, C_co, I_co
 from dr_gen.model.curve import MetricCurve, MetricCurves, Repeats
-from dr_gen.model.curve_builder import CurveBuilder, as_values
+from dr_gen.model.curve_builder import CurveBuilder
 from dr_gen.model.curve_table import CurveTable
+from dr_gen.model.edit import Edit, applied
+from dr_gen.model.editing import Editable
 from dr_gen.model.finding import Finding
 from dr_gen.model.hpm import MISSING, Hpm
 from dr_gen.model.hpm_table import HpmTable
+from dr_gen.model.labels import Labels
 from dr_gen.model.noise import seed_key
+from dr_gen.model.plain_curves import curves_from
 from dr_gen.model.run_keys import RunKeys
 from dr_gen.model.run_table import RunRecord, RunTable, Status
+from dr_gen.model.split_metrics import SplitMetrics
 
-__all__ = ["RunData", "SplitMetrics"]
-
-
-@attrs.frozen(eq=False, repr=False)
-class SplitMetrics(Mapping[str, MetricCurves]):
-    """The metrics of one split of one run: metric name to `MetricCurves`."""
-
-    table: CurveTable
-    run: int
-    split: str
-
-    def __getitem__(self, metric: str) -> MetricCurves:
-        curve = self.table.find(self.run, self.split, metric)
-        if curve is None:
-            raise UnknownKeyError("metric", metric, tuple(self), f"split {self.split!r}")
-        return MetricCurves(self.table, curve)
-
-    def __iter__(self) -> Iterator[str]:
-        table = self.table
-        for curve in table.curves_of_run(self.run).tolist():
-            if table.splits[table.split[curve]] == self.split:
-                yield table.metrics[table.metric[curve]]
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, SplitMetrics):
-            return NotImplemented
-        return dict(self) == dict(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"SplitMetrics {self.split}: {', '.join(self)}"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        small = self.table.take(np.array([self.run], np.intp))
-        return (SplitMetrics, (small, 0, self.split))
+__all__ = ["RunData", "with_records"]
 
 
 @attrs.frozen(eq=False, repr=False)
-class RunData(Mapping[str, SplitMetrics]):
+class RunData(Editable, Mapping[str, SplitMetrics], Generic[C_co, I_co]):
     """One run: split name to `SplitMetrics`, and what is known of it.
 
-    A light view of the columns of its group.
+    A light view of the columns of its group. ``RunData[Config, Impl]`` says what `cfg` and `impl`
+    are, where the runs were loaded with classes for them.
 
     Examples
     --------
@@ -84,6 +53,7 @@ class RunData(Mapping[str, SplitMetrics]):
 
     table: RunTable
     index: int
+    binding: Binding[C_co, I_co] = UNBOUND
 
     @classmethod
     def build(
@@ -126,7 +96,7 @@ class RunData(Mapping[str, SplitMetrics]):
             odd = ", ".join(sorted(map(str, rest.keys() - known))) or "no id"
             may = ", ".join(["hpms", "curves", *sorted(known - {"id"})])
             raise UsageError(f"a run needs an id, and may have {may}; found {odd}")
-        return cls.build(hpms=hpms, curves=_curves_from(curves), **rest)
+        return cls.build(hpms=hpms, curves=curves_from(curves), **rest)
 
     @property
     def record(self) -> RunRecord:
@@ -160,8 +130,8 @@ class RunData(Mapping[str, SplitMetrics]):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with it or worth knowing."""
-        return self.record.findings
+        """What is wrong with it or worth knowing, also for the class of its configuration."""
+        return (*self.record.findings, *self.binding.findings(self))
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -172,6 +142,35 @@ class RunData(Mapping[str, SplitMetrics]):
     def hpms(self) -> Hpm:
         """Its hyperparameters."""
         return self.table.hpms.row(self.index)
+
+    @property
+    def cfg(self) -> C_co:
+        """Its configuration as the class that it was loaded with; without one as nested dicts.
+
+        Made when it is first asked for.
+
+        Raises
+        ------
+        ConfigMismatchError
+            If the configuration does not fit the class; it names every problem, and so does the
+            finding ``config-mismatch`` of the run.
+        """
+        return self.binding.cfg(self)
+
+    @property
+    def impl(self) -> I_co:
+        """What the ``impl`` that it was loaded with makes of its folder; None without one.
+
+        Made when it is first asked for.
+
+        Raises
+        ------
+        UsageError
+            If the run has no source, and so no folder.
+        ConfigMismatchError
+            If it takes the configuration, and that does not fit its class.
+        """
+        return self.binding.impl(self)
 
     @property
     def seed(self) -> Any:
@@ -296,11 +295,19 @@ class RunData(Mapping[str, SplitMetrics]):
         found = table.curves_of_run(self.index).tolist()
         return [MetricCurves(table, curve).default for curve in found]
 
-    def with_facts(self, **facts: Any) -> RunData:
+    def with_facts(self, **facts: Any) -> Self:
         """The same run with other fields of its record."""
         table = self.table if len(self.table.records) == 1 else self._own_table()
         record = attrs.evolve(self.record, **facts)
-        return RunData(attrs.evolve(table, records=(record,)), 0)
+        return attrs.evolve(self, table=attrs.evolve(table, records=(record,)), index=0)
+
+    @property
+    def _editable(self) -> tuple[RunTable, Labels, Sequence[RunData[Any, Any]]]:
+        return self.table, Labels(), (self,)
+
+    def edited(self, edit: Edit) -> Self:
+        """The run with what an edit gives it."""
+        return attrs.evolve(self, table=applied(edit, self._own_table()), index=0)
 
     def _own_table(self) -> RunTable:
         return self.table.take(np.array([self.index], np.intp))
@@ -336,40 +343,22 @@ class RunData(Mapping[str, SplitMetrics]):
         return f"<table><caption>run {escape(self.id)}</caption><tbody>{body}</tbody></table>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (RunData, (self._own_table(), 0))
+        return (RunData, (self._own_table(), 0, self.binding))
 
 
-def _curves_from(curves: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> CurveTable:
-    builder = CurveBuilder()
-    if isinstance(curves, Mapping):
-        entries = [_named(address, entry) for address, entry in curves.items()]
-    elif isinstance(curves, Iterable):
-        entries = [_as_mapping(entry, "a curve in a list") for entry in curves]
-    else:
-        raise UsageError(f"curves are a mapping or a list, not a {type(curves).__name__}")
-    for entry in entries:
-        missing = [name for name in ("split", "metric", "values") if name not in entry]
-        if missing:
-            raise UsageError(f"a curve needs split, metric and values; no {missing[0]!r}")
-        split, metric = entry["split"], entry["metric"]
-        values = as_values(entry["values"], f"values of {split}/{metric}")
-        axes, inferred = entry.get("x"), tuple(entry.get("inferred", ()))
-        if axes is None:
-            axes, inferred = {"epoch": np.arange(len(values))}, ("epoch",)
-        block = builder.add_block(_as_mapping(axes, "x"), inferred)
-        builder.add_curve(0, split, metric, values, block, entry.get("original_name"))
-    return builder.build()
+def with_records(runs: Sequence[RunData], records: Sequence[RunRecord]) -> list[RunData]:
+    """The same runs with other records; those that share their columns still do.
 
-
-def _as_mapping(entry: Any, what: str) -> dict[str, Any]:
-    if not isinstance(entry, Mapping):
-        raise UsageError(f"{what} is a mapping, not a {type(entry).__name__}")
-    return dict(entry)
-
-
-def _named(address: str, entry: Any) -> dict[str, Any]:
-    split, slash, metric = str(address).partition("/")
-    if not (split and slash and metric):
-        raise UsageError(f"curve {address!r} is not named split/metric")
-    body = dict(entry) if isinstance(entry, Mapping) else {"values": entry}
-    return {"split": split, "metric": metric, **body}
+    Parameters
+    ----------
+    runs : sequence of RunData
+    records : sequence of RunRecord
+        One for each run.
+    """
+    changed: dict[int, tuple[RunTable, list[RunRecord]]] = {}
+    for run, record in zip(runs, records, strict=True):
+        if id(run.table) not in changed:
+            changed[id(run.table)] = (run.table, list(run.table.records))
+        changed[id(run.table)][1][run.index] = record
+    tables = {key: attrs.evolve(table, records=tuple(new)) for key, (table, new) in changed.items()}
+    return [attrs.evolve(run, table=tables[id(run.table)]) for run in runs]

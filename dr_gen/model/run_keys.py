@@ -114,7 +114,7 @@ class RunKeys:
             codes = [code[self.table.statuses[i]] for i in runs]
             names = tuple(map(str, Status))
             return Column("status", names, np.array(codes, np.intp), str, names)
-        return Column.of(name, [getattr(self.table.records[i], name) for i in runs], str)
+        return Column.of(name, self.table.facts(name, runs), str)
 
     def _metric(self, address: MetricAddress) -> Column:
         curves, reduction = self.table.curves, address.reduction

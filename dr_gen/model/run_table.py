@@ -98,6 +98,8 @@ class LazyRecords(Sequence[RunRecord]):
     texts : sequence
         What `make` makes a record of.
     make : callable
+    facts : callable, optional
+        Makes of a text something with `experiment` and `source`, quicker than `make`.
     """
 
     def __init__(
@@ -106,17 +108,20 @@ class LazyRecords(Sequence[RunRecord]):
         statuses: Sequence[Status],
         texts: Sequence[Any],
         make: Callable[[Any], RunRecord],
+        facts: Callable[[Any], Any] | None = None,
     ) -> None:
         self.ids, self.statuses = tuple(ids), tuple(statuses)
-        self._texts, self._make = texts, make
+        self._texts, self._make, self._facts = texts, make, facts or make
         self._made: dict[int, RunRecord] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def sources(self, make: Callable[[Any], RunRecord]) -> Sequence[Any] | None:
-        """What the records are made of, if `make` makes them."""
-        return self._texts if self._make is make else None
+    def sources(self, make: Callable[[Any], RunRecord]) -> list[Any]:
+        """The records that are made already; what `make` makes the others of."""
+        if self._make is not make:
+            return list(self)
+        return [self._made.get(i, text) for i, text in enumerate(self._texts)]
 
     @overload
     def __getitem__(self, index: int) -> RunRecord: ...
@@ -130,15 +135,27 @@ class LazyRecords(Sequence[RunRecord]):
             self._made[number] = self._make(self._texts[number])
         return self._made[number]
 
+    def replaced(self, records: Mapping[int, RunRecord]) -> LazyRecords:
+        """The same with some records known already, of the same ids and statuses."""
+        out = LazyRecords(self.ids, self.statuses, self._texts, self._make, self._facts)
+        out._made = {**self._made, **records}
+        return out
+
     @classmethod
     def gathered(cls, rows: Sequence[tuple[LazyRecords, int]]) -> LazyRecords:
         """Some records of several sequences, in the order given, still not made."""
         ids = [records.ids[i] for records, i in rows]
         statuses = [records.statuses[i] for records, i in rows]
-        out = cls(ids, statuses, [records._texts[i] for records, i in rows], rows[0][0]._make)
+        texts, first = [records._texts[i] for records, i in rows], rows[0][0]
+        out = cls(ids, statuses, texts, first._make, first._facts)
         made = ((number, records._made.get(i)) for number, (records, i) in enumerate(rows))
         out._made = {number: record for number, record in made if record is not None}
         return out
+
+    def facts(self, name: str, runs: Iterable[int]) -> list[str]:
+        """The experiment or the source of some runs."""
+        made = self._made
+        return [getattr(made.get(i) or self._facts(self._texts[i]), name) for i in runs]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (tuple, (list(self),))
@@ -191,6 +208,18 @@ class RunTable:
     def by_id(self) -> dict[str, int]:
         """Number of each run."""
         return {run: i for i, run in enumerate(self.ids)}
+
+    def facts(self, name: str, runs: Iterable[int]) -> list[str]:
+        """The experiment or the source of some runs."""
+        if isinstance(self.records, LazyRecords):
+            return self.records.facts(name, runs)
+        return [getattr(self.records[i], name) for i in runs]
+
+    def replaced(self, records: Mapping[int, RunRecord]) -> Sequence[RunRecord]:
+        """The records with others for some runs, of the same ids and statuses."""
+        if isinstance(self.records, LazyRecords):
+            return self.records.replaced(records)
+        return tuple(records.get(i, record) for i, record in enumerate(self.records))
 
     def take(self, runs: NDArray[np.intp]) -> RunTable:
         """The columns of `runs` alone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ __all__ = ["Verbs"]
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
+P = ParamSpec("P")
 
 
 class Verbs(Keyed[I]):
@@ -180,7 +181,9 @@ class Verbs(Keyed[I]):
 
     # ------------------------------------------------------------------ one thing of each item
 
-    def map(self, function: Callable[..., R], *args: Any, **kwargs: Any) -> Iterator[R]:
+    def map(
+        self, function: Callable[Concatenate[I, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> Iterator[R]:
         """``function(item, *args, **kwargs)`` of each item, one after another as asked for."""
         return (function(item, *args, **kwargs) for item in self)
 

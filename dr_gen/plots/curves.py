@@ -63,7 +63,7 @@ def plot_curves(
     level : float
         Confidence level of a ``t`` band.
     by : sequence of str, optional
-        Keys to group by; by default the important ones.
+        Keys to group by, as for `summarize`; by default the important hyperparameters.
     max_configurations : int
         How many are in colour, at most six.
     statuses : collection of str

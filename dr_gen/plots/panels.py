@@ -46,7 +46,7 @@ def plot_runs(
     x : str, optional
         The x-axis; by default the usual one.
     by : sequence of str, optional
-        Keys to group by; by default the important ones.
+        Keys to group by, as for `summarize`; by default the important hyperparameters.
     max_configurations : int
         How many panels at most.
     statuses : collection of str

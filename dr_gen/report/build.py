@@ -88,11 +88,11 @@ def _curves(facts: Facts) -> Iterator[Block]:
         return
     try:
         if summary.best is not None:
-            figure = plot_curves(group, summary.metric, level=facts.level)
+            figure = plot_curves(group, summary.metric, level=facts.level, by=facts.by)
             alt = f"Mean curves of {summary.metric.curve} by configuration, with a band over runs"
             yield FigureBlock("curves", figure, alt)
         alt = f"Curves of {summary.metric.curve} of every run, one panel a configuration"
-        yield FigureBlock("runs", plot_runs(group, summary.metric), alt)
+        yield FigureBlock("runs", plot_runs(group, summary.metric, by=facts.by), alt)
     except UsageError as error:
         yield Paragraph(f"The curves cannot be drawn: {error}.", "note")
 

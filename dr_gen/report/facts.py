@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Final
@@ -16,6 +16,7 @@ from dr_gen.analysis.design.check import DesignCheck, check_design
 from dr_gen.analysis.failures import FailureTable, failures
 from dr_gen.analysis.heldout import HeldOut, held_out
 from dr_gen.analysis.metric import default_metric
+from dr_gen.analysis.samples import group_keys
 from dr_gen.analysis.seeds import Summary, summarize
 from dr_gen.model.address import MetricAddress
 from dr_gen.model.group import RunGroup
@@ -60,6 +61,8 @@ class Facts:
     provenance : Provenance
     summary : Summary or None
         None when no run has a metric.
+    by : tuple of str or None
+        What the runs are grouped by, where it is not what was swept.
     """
 
     group: RunGroup
@@ -67,6 +70,7 @@ class Facts:
     failures: FailureTable
     provenance: Provenance
     summary: Summary | None
+    by: tuple[str, ...] | None = None
 
     @functools.cached_property
     def comparison(self) -> Comparison | None:
@@ -89,6 +93,7 @@ def gather(
     metric: str | MetricAddress | None,
     level: float,
     origin: Provenance,
+    by: Sequence[str] | None = None,
 ) -> Facts:
     """Ask everything that a report answers.
 
@@ -98,8 +103,9 @@ def gather(
         As for `summarize`; but no metric named and none there is no mistake.
     """
     chosen = default_metric(group) if metric is None else metric
-    summary = None if chosen is None else summarize(group, chosen, level=level)
-    return Facts(group, level, failures(group), origin, summary)
+    keys = None if by is None else group_keys(group, by)
+    summary = None if chosen is None else summarize(group, chosen, by=keys, level=level)
+    return Facts(group, level, failures(group, by=keys), origin, summary, keys)
 
 
 def provenance(source: str, command: str, now: datetime | None) -> Provenance:

@@ -30,6 +30,7 @@ def report_data(facts: Facts) -> dict[str, Any]:
         "metric": None if summary is None else str(summary.metric),
         "direction": None if summary is None else summary.direction,
         "level": facts.level,
+        "by": None if facts.by is None else list(facts.by),
         "sweep": _sweep(facts),
         "design": facts.design.to_dict(),
         "failures": facts.failures.to_dict(),

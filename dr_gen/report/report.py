@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,7 @@ def write_report(
     directory: str | Path,
     *,
     metric: str | MetricAddress | None = None,
+    by: Sequence[str] | None = None,
     source: str = "",
     command: str = "",
     level: float = 0.95,
@@ -63,6 +65,8 @@ def write_report(
         Made if it is not there.
     metric : str, optional
         What to rank by; by default what `default_metric` picks.
+    by : sequence of str, optional
+        Keys to group the runs by, as for `summarize`; by default what was swept.
     source, command : str
         Where the runs come from and what was typed, to be told in the report.
     level : float
@@ -73,11 +77,11 @@ def write_report(
     Raises
     ------
     UnknownKeyError, AmbiguousNameError
-        If the metric is not there, or could be several.
+        If the metric or a key is not there, or could be several.
     UsageError
         If `level` makes no sense, or the folder cannot be written.
     """
-    facts = gather(group, metric, level, provenance(source, command, now))
+    facts = gather(group, metric, level, provenance(source, command, now), by)
     report = build(facts)
     folder = Path(directory)
     files = {

@@ -13,7 +13,6 @@ from dr_gen.analysis.heldout import HeldOut
 from dr_gen.analysis.seeds import Summary
 from dr_gen.model.finding import Finding, FindingGroup, group_repeats
 from dr_gen.model.group import RunGroup
-from dr_gen.model.hpm import MISSING
 from dr_gen.report.answer import half_width, summary_decimals
 from dr_gen.report.facts import Provenance
 from dr_gen.report.numbers import decimals_for, number, p_value, signed
@@ -48,18 +47,13 @@ def _listed(names: Sequence[str], most: int = _MOST_IDS) -> str:
     return ", ".join(names[:most]) + (f", … {rest} more" if rest > 0 else "")
 
 
-def _columns(group: RunGroup) -> list[str]:
+def _columns(group: RunGroup, keys: Iterable[str]) -> list[str]:
     """Header of the columns that name a configuration."""
-    keys = group.hpm_group.important
-    return list(group.labels.key_names(keys).values()) or ["Configuration"]
+    return list(group.labels.key_names(list(keys)).values()) or ["Configuration"]
 
 
 def _cells(group: RunGroup, configuration: Mapping[str, Any]) -> list[str]:
-    cells = [
-        group.labels.value(key, configuration.get(key, MISSING))
-        for key in group.hpm_group.important
-    ]
-    return cells or ["all runs"]
+    return [group.labels.value(*item) for item in configuration.items()] or ["all runs"]
 
 
 def swept_table(group: RunGroup) -> Table:
@@ -87,18 +81,19 @@ def design_table(found: DesignCheck) -> Table:
 def ended_table(group: RunGroup, found: FailureTable) -> Table:
     """Each configuration with its number of runs, by how they ended."""
     statuses = [status for status, n in found.counts.items() if n]
-    keys = _columns(group)
+    configurations = found.configurations
+    keys = _columns(group, configurations[0].configuration if configurations else ())
     rows = [
         [
             *_cells(group, c.configuration),
             str(c.n_runs),
             *(str(len(c.runs.get(status, ())) or "–") for status in statuses),
         ]
-        for c in found.configurations
+        for c in configurations
     ]
     if len(rows) > 1:
         # Out of order first: hundreds of completed ones must not hide the one that failed.
-        order = sorted(range(len(rows)), key=lambda i: -found.configurations[i].n_failed)
+        order = sorted(range(len(rows)), key=lambda i: -configurations[i].n_failed)
         rows = [rows[i] for i in order] if len(rows) > _MOST_ROWS else rows
         total = [str(found.n_runs), *(str(found.counts[status]) for status in statuses)]
         rows.insert(0, ["all", *[""] * (len(keys) - 1), *total])
@@ -131,7 +126,7 @@ def _one_a_run(findings: Sequence[Finding]) -> list[Finding]:
 
 def ranking_table(group: RunGroup, summary: Summary, held: HeldOut | None) -> Table:
     """Every configuration by its mean, best first."""
-    decimals, keys = summary_decimals(summary), _columns(group)
+    decimals, keys = summary_decimals(summary), _columns(group, summary.keys)
     percent = f"{100 * summary.level:g} %"
     rows = []
     for rank, row in enumerate(summary.rows, 1):
@@ -168,7 +163,7 @@ def ranking_table(group: RunGroup, summary: Summary, held: HeldOut | None) -> Ta
 
 def comparison_table(group: RunGroup, comparison: Comparison, summary: Summary) -> Table:
     """The best configuration against each of the others."""
-    decimals, keys = summary_decimals(summary), _columns(group)
+    decimals, keys = summary_decimals(summary), _columns(group, summary.keys)
     pairs = relevant_pairs(comparison)
     rows = [
         [
@@ -244,7 +239,7 @@ def runs_table(group: RunGroup, summary: Summary) -> Table:
         ]
         for row in summary.rows
     ]
-    header = [*_columns(group), "Runs in the numbers", "Runs left out"]
+    header = [*_columns(group, summary.keys), "Runs in the numbers", "Runs left out"]
     used = sum(row.n for row in summary.rows)
     folded = f"The runs behind each number ({used} of {len(group)})"
     return _table(header, rows, folded=folded)

@@ -17,6 +17,7 @@ from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run_table import RunTable
 from dr_gen.store.catalogue import SHARDS, Catalogue, Shard
 from dr_gen.store.layout import Head
+from dr_gen.store.overlays import overlaid_hpms
 from dr_gen.store.shards import read_head, read_records
 from dr_gen.store.snapshot import check_runs, read_settled
 
@@ -135,7 +136,7 @@ def _index(store: Path, catalogue: Catalogue, noise: tuple[str, ...]) -> CurveIn
     parts = [
         _part(*each, splits, metrics) for each in zip(paths, shards, heads, numbers, strict=True)
     ]
-    hpms = _hpms(paths, shards, heads, numbers, catalogue.runs, noise)
+    hpms = _hpms(store, paths, shards, heads, numbers, catalogue.runs, noise)
     return CurveIndex(tuple(parts), tuple(splits), tuple(metrics), tuple(experiments), hpms)
 
 
@@ -177,6 +178,7 @@ def _part(
 
 
 def _hpms(
+    store: Path,
     paths: Sequence[Path],
     shards: Sequence[Shard],
     heads: Sequence[Head],
@@ -197,4 +199,4 @@ def _hpms(
     # The columns are in the order of the shards, the group in that of the store.
     indices = np.argsort(np.concatenate(order))
     lost = frozenset(indices[sorted(n for n in unconfigured if n >= 0)].tolist())
-    return HpmGroup(table, indices, ids, noise, unconfigured=lost)
+    return overlaid_hpms(HpmGroup(table, indices, ids, noise, unconfigured=lost), store)

@@ -23,8 +23,8 @@ from dr_gen.errors import UsageError
 from dr_gen.model.curve_table import POOL_FLOAT, CurveTable
 from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run_table import RunRecord, RunTable
-from dr_gen.store import record_lines
 from dr_gen.store.columns import COLUMNS, TEXTS, X_POOLS, flags
+from dr_gen.store.record_texts import join_records, read_records
 
 __all__ = [
     "HEAD",
@@ -103,10 +103,10 @@ def to_layout(table: RunTable) -> Layout:
         "hpm_code": hpms.codes,
         "run_id": _readable(table.ids),
         "status": _readable(table.statuses),
+        "experiment": _readable(table.facts("experiment", range(len(table.records)))),
     }
     names: dict[str, Any] = {name: getattr(curves, name) for name in _NAMES}
-    records, experiments = record_lines.write(table.records)
-    arrays["experiment"] = _readable(experiments)
+    records = join_records(table.records)
     checksum = zlib.crc32(records.encode("ascii"))
     names["runs"] = {"id": table.ids, "status": table.statuses, "crc32": checksum}
     texts = {
@@ -165,7 +165,7 @@ def from_layout(layout: Layout) -> RunTable:
     """
     arrays = _checked_arrays(layout, {c.name for c in COLUMNS if not c.for_people}, TEXTS)
     texts = _texts(layout)
-    records = record_lines.read(layout.texts["records_json"], texts["names_json"])
+    records = read_records(layout.texts["records_json"], texts["names_json"])
     _check(layout, arrays, texts, len(records))
     x_text = np.array(texts["names_json"]["x_texts"], object)[arrays["x_text"]]
     pools = (arrays["x_int"], arrays["x_float"], x_text)
@@ -228,9 +228,7 @@ def records_from_layout(layout: Layout) -> Sequence[RunRecord]:
         As for `from_layout`.
     """
     _checked_arrays(layout, (), ("records_json", "names_json"))
-    return record_lines.read(
-        layout.texts["records_json"], from_exact_json(layout.texts["names_json"])
-    )
+    return read_records(layout.texts["records_json"], from_exact_json(layout.texts["names_json"]))
 
 
 def _texts(layout: Layout) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 
     STORE/
       catalogue.json     replaced in one step; until then a change has not happened
+      overlays.json      what was added to runs by hand, if anything was
       writer.lock        only while a writer is at work
       shards/
         runs-….nc        netCDF-4, never changed after it is there
@@ -34,6 +35,7 @@ from dr_gen.store import catalogue as catalogues
 from dr_gen.store.catalogue import Catalogue
 from dr_gen.store.change import changing
 from dr_gen.store.ondemand import Reading
+from dr_gen.store.overlays import overlaid
 from dr_gen.store.shards import read_runs
 from dr_gen.store.snapshot import check_runs, read_settled
 from dr_gen.store.writing import PATIENCE, commit, writing
@@ -101,7 +103,7 @@ def open_store(
     chunks: int | Literal["auto"] | None = None,
     reading: Reading | None = None,
 ) -> RunGroup:
-    """The runs of a store, exactly as they were saved.
+    """The runs of a store, exactly as they were saved, with the overlays that it has.
 
     Parameters
     ----------
@@ -132,9 +134,10 @@ def open_store(
     reading = _chunked(chunks) if chunks is not None else reading
     catalogue, table, indices = _read(Path(path), reading)
     check_runs(Path(path), catalogue, tuple(table.ids[i] for i in indices.tolist()))
-    return RunGroup(
+    group = RunGroup(
         table, indices, catalogue.findings, tuple(noise), labels or Labels(), directions or {}
     )
+    return overlaid(group, Path(path))
 
 
 def _chunked(chunks: int | Literal["auto"]) -> Reading:

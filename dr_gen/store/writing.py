@@ -19,7 +19,10 @@ from dr_gen.store.change import Change, unwritable
 from dr_gen.store.compaction import compacted
 from dr_gen.store.sources import SourceRecord
 
-__all__ = ["PATIENCE", "commit", "writing"]
+__all__ = ["OVERLAYS", "PATIENCE", "commit", "writing"]
+
+OVERLAYS = "overlays.json"
+"""The file of what was added by hand; see `dr_gen.store.overlays`."""
 
 PATIENCE = 60.0
 """How many seconds a writer waits for another one, unless told otherwise."""
@@ -182,7 +185,8 @@ def _is_ours(path: Path) -> bool:
     if path.parent.name == SHARDS:
         return path.name.startswith("runs-") and ".nc" in path.name
     ours = path.name in (SHARDS, lock.NAME)
-    return ours or path.name.startswith(f"{catalogues.NAME}{TEMPORARY}")
+    replaced = (catalogues.NAME, OVERLAYS)
+    return ours or any(path.name.startswith(f"{name}{TEMPORARY}") for name in replaced)
 
 
 def _make_folders(store: Path) -> list[Path]:

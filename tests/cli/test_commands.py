@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import dr_gen
 from dr_gen.cli.main import main
 from dr_gen.model.hpm import MISSING
 from dr_gen.readers.runlogger import RunLogger
@@ -224,6 +225,13 @@ def test_report_says_where_it_is(
     assert "Configurations" in out
     assert "Welch" in out
     assert str(tmp_path / "out" / "report.html") in out.splitlines()[-1]
+    code, out, _ = run(capsys, "report", logs, "-o", tmp_path / "out", "--by", "seed")
+    assert code == 0
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["by"] == ["seed"]
+    assert [row["configuration"] for row in data(capsys, "summarize", logs, "--by", "status")] == [
+        {"status": "completed"},
+        {"status": "incomplete"},
+    ]
     for name in ("report.html", "report.md", "report.json"):
         assert (tmp_path / "out" / name).stat().st_size > 0
 
@@ -439,3 +447,17 @@ def test_missing_key_is_left_out_of_json(capsys: pytest.CaptureFixture[str], log
     assert {"optim.lr": 0.01, "epochs": 2} in [c["hpms"] for c in found["configurations"]]
     assert "<missing>" in found["varying"]["extra"]
     assert str(MISSING) not in json.dumps(found["configurations"])
+
+
+def test_show_tells_tags_and_notes(
+    capsys: pytest.CaptureFixture[str], logs: Path, tmp_path: Path
+) -> None:
+    """What was added to a run by hand stands beside what it logged."""
+    group = dr_gen.ingest(logs, tmp_path / "tagged").with_tags("good", "paper")
+    dr_gen.save_overlay(group[:1].with_notes("see table 2"), tmp_path / "tagged")
+    code, out, _ = run(capsys, "show", tmp_path / "tagged", group.ids[0])
+    assert code == 0
+    assert "tags: good, paper\nnotes: see table 2\n" in out
+    code, out, _ = run(capsys, "show", tmp_path / "tagged", group.ids[1])
+    assert code == 0
+    assert "tags:" not in out

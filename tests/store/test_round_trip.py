@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -308,3 +309,17 @@ def test_a_run_keeps_what_its_curves_say(run: RunData) -> None:
                 assert mine == curve
                 assert (mine.inferred, mine.original_name) == (curve.inferred, curve.original_name)
                 assert mine.values.tobytes() == curve.values.tobytes()
+
+
+@given(testing.groups())
+def test_facts_are_those_of_the_records(group: RunGroup) -> None:
+    """Experiments and sources are found without reading whole records, whatever is in these."""
+    with tempfile.TemporaryDirectory() as folder:
+        save(group, folder)
+        for opened in (open_store(folder), open_store(folder)[::-1]):
+            by_id = {run.id: run.record for run in group}
+            for name in ("experiment", "source"):
+                expected = [getattr(by_id[run], name) for run in opened.ids]
+                copy = pickle.loads(pickle.dumps(opened))
+                for one in (opened, copy):
+                    assert one.all_columns()[name].values() == expected

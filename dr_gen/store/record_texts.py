@@ -1,4 +1,4 @@
-"""Records of runs as lines of JSON, each of which can be read without the others."""
+"""The records of the runs of a shard as one text, read only as far as they are asked for."""
 
 from __future__ import annotations
 
@@ -14,64 +14,46 @@ from dr_gen.errors import UsageError
 from dr_gen.model.finding import Finding
 from dr_gen.model.run_table import LazyRecords, RunRecord, Status
 
-__all__ = ["read", "write"]
+__all__ = ["join_records", "read_records"]
 
 _BETWEEN = ",\n"
 """Between two records; JSON text has no line end of its own."""
 
-_STATUSES = {str(status): status for status in Status}
 
+def join_records(records: Sequence[RunRecord]) -> str:
+    """Records as one text, a list of JSON.
 
-class _OfExperiment(msgspec.Struct):
-    """The one field of a record that an array for people needs."""
-
-    experiment: str
-
-
-_EXPERIMENT = msgspec.json.Decoder(_OfExperiment)
-
-
-def write(records: Sequence[RunRecord]) -> tuple[str, list[str]]:
-    """A list in JSON, one record a line, and the experiment of each.
-
-    Records that were read from such lines are written as they were.
+    One record a line: a reader can take the text apart without reading it. Records of which
+    nobody made anything since they came from such a text go back as they stood in it.
 
     Raises
     ------
     UsageError
         If metadata hold what is no plain data.
     """
-    lines = records.sources(_record) if isinstance(records, LazyRecords) else None
-    if lines is None:
-        texts = [exact_json(record_to_dict(record)) for record in records]
-        experiments = [record.experiment for record in records]
-    else:
-        texts = [str(line, "ascii") for line in lines]
-        experiments = list(map(_experiment, lines))
-    return f"[{_BETWEEN.join(texts)}]", experiments
+    given = records.sources(_record) if isinstance(records, LazyRecords) else records
+    return f"[{_BETWEEN.join(map(_line, given))}]"
 
 
-def _experiment(line: memoryview) -> str:
-    try:
-        return _EXPERIMENT.decode(line).experiment
-    except msgspec.MsgspecError:  # a NaN in the metadata
-        return str(from_exact_json(bytes(line))["experiment"])
+def _line(record: RunRecord | memoryview) -> str:
+    if isinstance(record, memoryview):
+        return str(record, "ascii")
+    return exact_json(record_to_dict(record))
 
 
-def read(text: str, names: Any) -> Sequence[RunRecord]:
-    """The records of a shard, each read when it is asked for.
+def read_records(text: str, names: Any) -> Sequence[RunRecord]:
+    """The records of a text, each read when it is asked for.
 
     Parameters
     ----------
     text : str
-        As `write` made it.
-    names : plain data
-        What ``names_json`` holds.
+    names : mapping
+        Ids, statuses and the checksum of the text, under ``runs``.
 
     Raises
     ------
     UsageError
-        If the two do not fit together.
+        If they do not fit together.
     """
     content = text.encode("ascii", "replace")
     try:
@@ -84,7 +66,10 @@ def read(text: str, names: Any) -> Sequence[RunRecord]:
     lines = _lines(content) if ids else []
     if not len(lines) == len(ids) == len(statuses):
         raise UsageError("names_json names other runs than records_json holds")
-    return LazyRecords(ids, statuses, lines, _record)
+    return LazyRecords(ids, statuses, lines, _record, _facts)
+
+
+_STATUSES = {str(status): status for status in Status}
 
 
 def _lines(content: bytes) -> list[memoryview]:
@@ -102,3 +87,19 @@ def _record(line: memoryview) -> RunRecord:
     data = from_exact_json(bytes(line))
     findings = tuple(Finding(**finding) for finding in data.pop("findings"))
     return RunRecord(**data, findings=findings)
+
+
+class _Facts(msgspec.Struct):
+    experiment: str
+    source: str
+
+
+_FACTS = msgspec.json.Decoder(_Facts)
+
+
+def _facts(line: memoryview) -> _Facts | RunRecord:
+    try:
+        return _FACTS.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        # NaN, and halves of surrogate pairs.
+        return _record(line)
