@@ -22,7 +22,7 @@ def blocks(language: str) -> list[str]:
 @pytest.mark.parametrize(
     "code",
     blocks("python"),
-    ids=["tour", "selecting", "types", "adding", "cluster", "logging", "tables"],
+    ids=["tour", "selecting", "types", "adding", "logging", "cluster", "tables"],
 )
 def test_python_of_the_readme_runs(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
