@@ -214,4 +214,10 @@ def test_changed_runs_can_be_saved_elsewhere(store: Path, tmp_path: Path) -> Non
     save(group, tmp_path / "other")
     assert dr_gen.open_store(tmp_path / "other") == group
     assert list_overlays(tmp_path / "other") == ()
+    some = RunGroup.from_runs([group[2], dr_gen.open_store(store)[0]])
+    save(some, tmp_path / "some")
+    assert [run.metadata.get("tags") for run in dr_gen.open_store(tmp_path / "some")] == [
+        ["good"],
+        None,
+    ]
     assert pickle.loads(pickle.dumps(group)) == group
