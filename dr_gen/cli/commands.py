@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dr_gen.cli import groups
 from dr_gen.cli.opening import Opening
 from dr_gen.cli.output import ProgressBar, counted, note, number, print_json, print_table
-from dr_gen.errors import UsageError
+from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.edit import NOTES, tags_of
 from dr_gen.model.finding import Severity, group_repeats
 from dr_gen.model.hpm import MISSING
@@ -178,7 +178,9 @@ def show(path: str, run_id: str | None, opening: Opening, as_json: bool) -> None
         more = ", …" if len(group) > _MAX_IDS else ""
         listed = ", ".join(group.ids[:_MAX_IDS]) + more
         raise UsageError(f"which run? there are {len(group)}: {listed}")
-    run = group[0] if run_id is None else group[run_id]
+    if run_id is not None and run_id not in group:
+        raise UnknownKeyError("run", run_id, group.ids)
+    run = group[0 if run_id is None else group.ids.index(run_id)]
     if as_json:
         print_json(run_to_dict(run))
         return

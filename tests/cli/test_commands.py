@@ -305,6 +305,15 @@ def test_odd_names_are_printed_as_escapes(
     assert all("a\\nb.jsonl:" in line for line in lines[:-1])
 
 
+@pytest.mark.parametrize("name", ["run_9", "optim.lr"])
+def test_show_knows_runs_alone(capsys: pytest.CaptureFixture[str], logs: Path, name: str) -> None:
+    """What is no run is said with runs that are, also where it is a key."""
+    assert main(["show", str(logs), name]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"dr-gen: no run {name!r}; ")
+    assert "optim" not in message.removeprefix(f"dr-gen: no run {name!r}; ")
+
+
 def test_show_of_no_runs_says_where_to_look(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
