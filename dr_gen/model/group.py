@@ -173,7 +173,7 @@ class RunGroup(Editable, Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
         try:
             return self.to_series(name)
         except UnknownKeyError:
-            raise UnknownKeyError("run", name, (*self.ids, *self._keys.known)) from None
+            raise UnknownKeyError("run or key", name, (*self.ids, *self._keys.known)) from None
 
     def _place(self, name: str) -> int:
         if name not in self._position:

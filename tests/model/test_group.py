@@ -142,7 +142,7 @@ def test_its_texts_can_be_shown(group: RunGroup) -> None:
         (4, IndexError, "out of bounds"),
         (-5, IndexError, "out of bounds"),
         ([0, 4], IndexError, "out of bounds"),
-        ("r", UnknownKeyError, "no run 'r'"),
+        ("r", UnknownKeyError, "no run or key 'r'"),
         ([0, 0], UsageError, "twice"),
         ([0, -4], UsageError, "twice"),
         ([True], UsageError, "does not fit 4 runs"),

@@ -306,7 +306,7 @@ def test_brackets() -> None:
     assert names(group[::-1][mask]) == names(group[::-1].filter(mask)) == "ed"
     with pytest.raises(UsageError, match="a mask about 5 runs does not fit these 2"):
         group[:2].filter(mask)
-    with pytest.raises(UnknownKeyError, match=r"no run 'size_w'.*'size\.w'"):
+    with pytest.raises(UnknownKeyError, match=r"no run or key 'size_w'.*'size\.w'"):
         group["size_w"]
 
 
