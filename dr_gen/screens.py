@@ -22,7 +22,6 @@ __all__ = [
     "Screen",
     "epochs_of",
     "may_be_empty",
-    "may_not_be_finite",
     "may_repeat_x",
     "may_vary_in_length",
     "needed",
@@ -88,13 +87,6 @@ def may_repeat_x(table: RunTable) -> Mask:
     curves = table.curves
     blocks, run = _blocks(curves)
     return _marked(table, run[~curves.axis_clean[pick_axes(curves, blocks)]])
-
-
-def may_not_be_finite(table: RunTable) -> Mask:
-    """Runs with a value that is NaN or infinite."""
-    curves = table.curves
-    bad = np.flatnonzero(~np.isfinite(np.asarray(curves.values)))
-    return _marked(table, curves.run[np.searchsorted(curves.start, bad, side="right") - 1])
 
 
 @attrs.frozen(eq=False)

@@ -21,9 +21,9 @@ from dr_gen.structuring import Misfit, check_class, structured
 __all__ = ["ARTIFACTS", "Factory", "artifact_folder", "binding_of", "typed"]
 
 C = TypeVar("C")
-I = TypeVar("I")  # noqa: E741
+ImplT = TypeVar("ImplT")
 
-Factory: TypeAlias = Callable[[Path], I] | Callable[[Path, C], I]
+Factory: TypeAlias = Callable[[Path], ImplT] | Callable[[Path, C], ImplT]
 """Makes something for a run of its folder of artifacts, or of that and its configuration."""
 
 ARTIFACTS: Final = "artifacts"
@@ -33,13 +33,17 @@ ARTIFACTS: Final = "artifacts"
 @overload
 def typed(group: RunGroup[Any, Any], config: type[C]) -> RunGroup[C]: ...
 @overload
-def typed(group: RunGroup[Any, Any], config: type[C], impl: Factory[I, C]) -> RunGroup[C, I]: ...
-@overload
-def typed(group: RunGroup[Any, Any], config: None, impl: Factory[I, Any]) -> RunGroup[Any, I]: ...
+def typed(
+    group: RunGroup[Any, Any], config: type[C], impl: Factory[ImplT, C]
+) -> RunGroup[C, ImplT]: ...
 @overload
 def typed(
-    group: RunGroup[Any, Any], config: None = None, *, impl: Factory[I, Any]
-) -> RunGroup[Any, I]: ...
+    group: RunGroup[Any, Any], config: None, impl: Factory[ImplT, Any]
+) -> RunGroup[Any, ImplT]: ...
+@overload
+def typed(
+    group: RunGroup[Any, Any], config: None = None, *, impl: Factory[ImplT, Any]
+) -> RunGroup[Any, ImplT]: ...
 def typed(
     group: RunGroup[Any, Any],
     config: type[Any] | None = None,

@@ -36,7 +36,7 @@ from dr_gen.validators import Validator
 __all__ = ["ingest", "load", "open_store"]
 
 C = TypeVar("C")
-I = TypeVar("I")  # noqa: E741
+ImplT = TypeVar("ImplT")
 
 
 class Options(TypedDict, total=False):
@@ -67,17 +67,17 @@ def load(
     path: PathLike | Iterable[PathLike],
     *,
     config: type[C],
-    impl: Factory[I, C],
+    impl: Factory[ImplT, C],
     **options: Unpack[Options],
-) -> RunGroup[C, I]: ...
+) -> RunGroup[C, ImplT]: ...
 @overload
 def load(
     path: PathLike | Iterable[PathLike],
     *,
     config: None = None,
-    impl: Factory[I, Any],
+    impl: Factory[ImplT, Any],
     **options: Unpack[Options],
-) -> RunGroup[Any, I]: ...
+) -> RunGroup[Any, ImplT]: ...
 def load(
     path: PathLike | Iterable[PathLike],
     *,

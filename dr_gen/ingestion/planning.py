@@ -19,6 +19,7 @@ from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, Reader
+from dr_gen.readers.plain_files import OPENING
 from dr_gen.readers.tree import LOG_SUFFIXES, experiment_name, natural_order, run_id, walk
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.sources import SourceRecord
@@ -300,14 +301,12 @@ def _is_sidecar(path: Path) -> bool:
     return path.stem.casefold() in ("config", "args", "hparams", "params")
 
 
-# Opening a pipe would wait for its writer.
-_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NO_FILE: Final = "it is not a regular file"
 
 
 def _head(path: Path) -> bytes:
     try:
-        file = os.open(path, _FLAGS)
+        file = os.open(path, OPENING)
     except OSError:
         if os.path.isfile(path):
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from typing_extensions import TypeVar
 
@@ -30,13 +30,11 @@ class Binding(Generic[C_co, I_co]):
 
     def cfg(self, run: RunData[Any, Any]) -> C_co:
         """The configuration of a run; without a class, as nested dicts."""
-        nested: Any = run.hpms.nested()
-        return nested  # type: ignore[no-any-return]
+        return cast("C_co", run.hpms.nested())
 
     def impl(self, run: RunData[Any, Any]) -> I_co:
         """What is made for a run; None without anybody to make it."""
-        nothing: Any = None
-        return nothing  # type: ignore[no-any-return]
+        return cast("I_co", None)
 
     def findings(self, run: RunData[Any, Any]) -> tuple[Finding, ...]:
         """What does not fit of a run."""

@@ -16,7 +16,7 @@ from dr_gen.model.verbs import Verbs
 
 __all__ = ["Collection", "entry_or_attribute"]
 
-I = TypeVar("I")  # noqa: E741
+ItemT = TypeVar("ItemT")
 
 
 def entry_or_attribute(item: Any, key: str) -> Any:
@@ -29,12 +29,12 @@ def entry_or_attribute(item: Any, key: str) -> Any:
     return entry_or_attribute(found, rest) if dot and found is not MISSING else found
 
 
-def _items(items: Iterable[I]) -> tuple[I, ...]:
+def _items(items: Iterable[ItemT]) -> tuple[ItemT, ...]:
     return tuple(items)
 
 
 @attrs.frozen(eq=False, repr=False)
-class Collection(Verbs[I]):
+class Collection(Verbs[ItemT]):
     """Any items, with the verbs of runs.
 
     Attributes
@@ -55,8 +55,8 @@ class Collection(Verbs[I]):
     ({'name': 'b', 'size': {'w': 3}}, [1, 3])
     """
 
-    items: tuple[I, ...] = attrs.field(converter=_items)
-    find: Callable[[I, str], Any] = entry_or_attribute
+    items: tuple[ItemT, ...] = attrs.field(converter=_items)
+    find: Callable[[ItemT, str], Any] = entry_or_attribute
     indices: NDArray[np.intp] | None = None
 
     @property
@@ -66,10 +66,10 @@ class Collection(Verbs[I]):
     def __len__(self) -> int:
         return len(self._chosen)
 
-    def __iter__(self) -> Iterator[I]:
+    def __iter__(self) -> Iterator[ItemT]:
         return (self.items[i] for i in self._chosen.tolist())
 
-    def item(self, position: int) -> I:
+    def item(self, position: int) -> ItemT:
         """The item at a position."""
         return self.items[int(self._chosen[position])]
 
@@ -85,7 +85,7 @@ class Collection(Verbs[I]):
             raise UnknownKeyError("key", key, tuple(map(str, names)))
         return Column.of(key, values).take(self._chosen)
 
-    def _found(self, item: I, key: str) -> Any:
+    def _found(self, item: ItemT, key: str) -> Any:
         for name in dict.fromkeys((key, key.replace("__", "."))):
             try:
                 value = self.find(item, name)

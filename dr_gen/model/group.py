@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["RunGroup"]
 
 C = TypeVar("C")
-I = TypeVar("I")  # noqa: E741
+ImplT = TypeVar("ImplT")
 
 
 def _findings(findings: Iterable[Finding]) -> Sequence[Finding]:
@@ -106,7 +106,7 @@ class RunGroup(Editable, Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
     edits: tuple[Edit, ...] = ()
 
     @classmethod
-    def from_runs(cls, runs: Iterable[RunData[C, I]], **settings: Any) -> RunGroup[C, I]:
+    def from_runs(cls, runs: Iterable[RunData[C, ImplT]], **settings: Any) -> RunGroup[C, ImplT]:
         """A group of runs, in the order given.
 
         Parameters
@@ -126,7 +126,7 @@ class RunGroup(Editable, Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
             If two runs have one id.
         """
         parts: list[tuple[RunTable, list[int]]] = []
-        bindings: list[Binding[C, I]] = []
+        bindings: list[Binding[C, ImplT]] = []
         for run in runs:
             if not bindings or bindings[-1] != run.binding:
                 bindings.append(run.binding)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["KeyLike", "Keyed"]
 
-I = TypeVar("I")  # noqa: E741
+ItemT = TypeVar("ItemT")
 
 KeyLike: TypeAlias = str | Callable[[Any], Any]
 """A key, or a function of an item that stands for one."""
 
 
-class Keyed(Sequence[I], Generic[I]):
+class Keyed(Sequence[ItemT], Generic[ItemT]):
     """Items by position, and the values of a key by its name.
 
     A subclass says what a key is, and what some of its items are.
@@ -54,7 +54,7 @@ class Keyed(Sequence[I], Generic[I]):
         """The items at some positions, in the order given."""
 
     @abstractmethod
-    def item(self, position: int) -> I:
+    def item(self, position: int) -> ItemT:
         """The item at a position."""
 
     def named(self, name: str) -> Any:
@@ -69,7 +69,7 @@ class Keyed(Sequence[I], Generic[I]):
     # ------------------------------------------------------------------ brackets
 
     @overload
-    def __getitem__(self, key: int) -> I: ...
+    def __getitem__(self, key: int) -> ItemT: ...
     @overload
     def __getitem__(self, key: str) -> Any: ...
     @overload

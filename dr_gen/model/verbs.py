@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Verbs"]
 
-I = TypeVar("I")  # noqa: E741
+ItemT = TypeVar("ItemT")
 R = TypeVar("R")
 P = ParamSpec("P")
 
 
-class Verbs(Keyed[I]):
+class Verbs(Keyed[ItemT]):
     """Selecting, ordering, grouping and tabling of items.
 
     Everything that selects or orders gives a new collection of the same class, in the order of
@@ -77,7 +77,7 @@ class Verbs(Keyed[I]):
     ) -> NDArray[np.bool_]:
         return join(selection.criteria(criteria, by_key)).mask(self)
 
-    def get(self, *criteria: Selector, **by_key: Any) -> I:
+    def get(self, *criteria: Selector, **by_key: Any) -> ItemT:
         """The one item that fits.
 
         Raises
@@ -90,7 +90,7 @@ class Verbs(Keyed[I]):
             raise NotOneError(self.kind, len(found), found._some_names())
         return found.item(0)
 
-    def try_get(self, *criteria: Selector, **by_key: Any) -> I | None:
+    def try_get(self, *criteria: Selector, **by_key: Any) -> ItemT | None:
         """The one item that fits, or None.
 
         Raises
@@ -103,7 +103,7 @@ class Verbs(Keyed[I]):
             raise NotOneError(self.kind, len(found), found._some_names())
         return found.item(0) if len(found) else None
 
-    def first(self, *criteria: Selector, **by_key: Any) -> I:
+    def first(self, *criteria: Selector, **by_key: Any) -> ItemT:
         """The first item that fits.
 
         Raises
@@ -113,7 +113,7 @@ class Verbs(Keyed[I]):
         """
         return self._end(self.filter(*criteria, **by_key), 0)
 
-    def last(self, *criteria: Selector, **by_key: Any) -> I:
+    def last(self, *criteria: Selector, **by_key: Any) -> ItemT:
         """The last item that fits.
 
         Raises
@@ -123,7 +123,7 @@ class Verbs(Keyed[I]):
         """
         return self._end(self.filter(*criteria, **by_key), -1)
 
-    def _end(self, found: Self, place: int) -> I:
+    def _end(self, found: Self, place: int) -> ItemT:
         if not len(found):
             raise NotOneError(self.kind, 0)
         return found.item(place)
@@ -182,7 +182,7 @@ class Verbs(Keyed[I]):
     # ------------------------------------------------------------------ one thing of each item
 
     def map(
-        self, function: Callable[Concatenate[I, P], R], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[Concatenate[ItemT, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> Iterator[R]:
         """``function(item, *args, **kwargs)`` of each item, one after another as asked for."""
         return (function(item, *args, **kwargs) for item in self)
@@ -244,7 +244,7 @@ class Verbs(Keyed[I]):
         self,
         *keys: str | tuple[str, Any],
         defaults: Mapping[str, Any] | None = None,
-        **named: str | Callable[[I], Any],
+        **named: str | Callable[[ItemT], Any],
     ) -> pl.DataFrame:
         """One row an item.
 
@@ -280,7 +280,7 @@ class Verbs(Keyed[I]):
         return frames.frame(self, keys, defaults, named)
 
     def concat(
-        self, function: Callable[[I], pl.DataFrame], *keys: str | tuple[str, Any]
+        self, function: Callable[[ItemT], pl.DataFrame], *keys: str | tuple[str, Any]
     ) -> pl.DataFrame:
         """What a function makes of each item, one frame below the other.
 

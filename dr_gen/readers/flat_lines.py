@@ -22,8 +22,17 @@ from dr_gen.readers.columns import Columns
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.number_arrays import Numbers
 from dr_gen.readers.plain_files import NotPlainError, pieces
-from dr_gen.readers.plain_lines import NAN_STAND_IN, Block, Decoded, Part, with_nan
-from dr_gen.readers.plain_schema import ABSENT, ABSENT_BITS, ESCAPED, REFUSED
+from dr_gen.readers.plain_lines import (
+    ABSENT,
+    ABSENT_BITS,
+    ESCAPED,
+    NAN_STAND_IN,
+    REFUSED,
+    Block,
+    Decoded,
+    Part,
+    with_nan,
+)
 
 __all__ = ["FlatReader"]
 

@@ -14,9 +14,9 @@ from dr_gen.readers.native_columns import columns_of
 from dr_gen.readers.native_configs import Configurations
 from dr_gen.readers.native_logs import PlainLog
 from dr_gen.readers.native_rows import Rows, rows_of
+from dr_gen.readers.native_schema import Schema
 from dr_gen.readers.plain_files import PIECE, NotPlainError, pieces
 from dr_gen.readers.plain_lines import Block, Part
-from dr_gen.readers.plain_schema import Schema
 
 __all__ = ["read_many"]
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dr_gen.model.curve_table import POOL_FLOAT, POOL_INT, CurveTable
 from dr_gen.readers.native_logs import PlainLog
 from dr_gen.readers.native_rows import Rows, XColumn, group_order, starts_of
-from dr_gen.readers.plain_lines import NAN_STAND_IN
-from dr_gen.readers.plain_schema import ABSENT_BITS, Schema
+from dr_gen.readers.native_schema import Schema
+from dr_gen.readers.plain_lines import ABSENT_BITS, NAN_STAND_IN
 
 __all__ = ["columns_of"]
 

@@ -15,8 +15,7 @@ import msgspec
 import numpy as np
 
 from dr_gen.model.hpm_table import HpmTable
-from dr_gen.readers.plain_lines import quotes
-from dr_gen.readers.plain_schema import REFUSED
+from dr_gen.readers.plain_lines import REFUSED, quotes
 
 __all__ = ["Configurations"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.readers.native_logs import PlainLog
-from dr_gen.readers.plain_lines import NAN_STAND_IN, Block, Decoded, quotes
-from dr_gen.readers.plain_schema import ABSENT, ABSENT_BITS, Schema
+from dr_gen.readers.native_schema import Schema
+from dr_gen.readers.plain_lines import ABSENT, ABSENT_BITS, NAN_STAND_IN, Block, Decoded, quotes
 
 __all__ = ["Rows", "XColumn", "group_order", "rows_of", "starts_of"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ["PIECE", "NotPlainError", "Piece", "pieces"]
+__all__ = ["OPENING", "PIECE", "NotPlainError", "Piece", "pieces"]
 
 PIECE: Final = 1 << 19
 """Bytes of a file that are read at a time, and of small files that are looked at together."""
@@ -19,7 +19,8 @@ _MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, code
 _QUOTE_CODE: Final = re.compile(rb"\\u0022")
 _LONGEST: Final = 16 * PIECE
 # Opening a pipe would wait for its writer.
-_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+OPENING: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Flags for `os.open` to read a file that may turn out to be none."""
 
 
 class Piece(NamedTuple):
@@ -59,7 +60,7 @@ def pieces(path: Path) -> Iterator[Piece]:
     if os.fspath(path).casefold().endswith(".gz"):
         raise NotPlainError
     try:
-        file = os.open(path, _FLAGS)
+        file = os.open(path, OPENING)
     except OSError:
         raise NotPlainError from None
     try:

@@ -1,9 +1,9 @@
-"""Native logs whose lines are plain, decoded many lines at a time.
+"""Lines of JSON objects that are plain, decoded many at a time, for any format that has such.
 
-A *plain* line is a metric line of finite numbers and NaN, a text, a configuration or an end.
-`Block` gives the lines of many files as structs; a line that is odd goes through `JsonLines`, which
-says what is wrong with it. What cannot be told exactly this way is left to the careful reader, so
-that both always give the same.
+A *plain* line is an object of the names that a format expects, its numbers finite or NaN. `Block`
+gives the lines of many files as structs; a line that is odd goes through `JsonLines`, which says
+what is wrong with it. What cannot be told exactly this way is left to the careful reader of the
+format, so that both always give the same.
 """
 
 from __future__ import annotations
@@ -11,27 +11,44 @@ from __future__ import annotations
 import bisect
 import contextlib
 import itertools
+import re
 import secrets
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import attrs
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.curve_table import ranges
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.plain_files import NotPlainError, Piece
-from dr_gen.readers.plain_schema import REFUSED
 
 __all__ = [
+    "ABSENT",
+    "ABSENT_BITS",
+    "ESCAPED",
     "NAN_STAND_IN",
+    "REFUSED",
     "Block",
     "Decoded",
     "Part",
     "quotes",
     "with_nan",
 ]
+
+ABSENT_BITS: Final = 0x7FF8_0000_0000_ABED
+ABSENT: Final[float] = struct.unpack("<d", struct.pack("<q", ABSENT_BITS))[0]
+"""Stands for a name that a line lacks: a NaN like no other."""
+
+REFUSED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises."""
+
+# msgspec has no names for what JSON writes as escapes only: quotes, control characters, halves of
+# characters.
+ESCAPED: Final = re.compile('[\x00-\x1f"\\\\\ud800-\udfff]')
 
 # NaN is no JSON, so that a decoder refuses it. No log holds a number of 48 random bits. The space
 # keeps what is glued to it apart: NaN5 is no number, and must not become one.
@@ -46,7 +63,7 @@ _OPEN, _CLOSE, _QUOTE, _NEWLINE = b'{}"\n'
 
 
 class Names(Protocol):
-    """What a block has to know of the objects in it; see `Schema`."""
+    """What a block has to know of the objects in it; see `Schema` of native logs."""
 
     decoder: Any
     beginnings: frozenset[bytes]

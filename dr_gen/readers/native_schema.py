@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import re
-import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
-__all__ = ["ABSENT", "ABSENT_BITS", "ESCAPED", "NO_AXES", "REFUSED", "Schema"]
+from dr_gen.readers.plain_lines import ABSENT, ESCAPED, REFUSED
 
-ABSENT_BITS: Final = 0x7FF8_0000_0000_ABED
-ABSENT: Final[float] = struct.unpack("<d", struct.pack("<q", ABSENT_BITS))[0]
-"""Stands for a name that a line lacks: a NaN like no other."""
+__all__ = ["Schema"]
 
-REFUSED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding raises."""
-
-NO_AXES: Final = ("data_name", "title", "agg_stats", "type", "value", "status", "reason")
+_NO_AXES: Final = ("data_name", "title", "agg_stats", "type", "value", "status", "reason")
 """Names in a line that are no x-axes."""
 
 _MOST_NAMES: Final = 2000
@@ -27,10 +20,6 @@ _CONFIGURATIONS: Final = (
     b'{"type": "dict_config", "value": {',
     b'{"type":"dict_config","value":{',
 )
-
-# msgspec has no names for what JSON writes as escapes only: quotes, control characters, halves of
-# characters.
-ESCAPED: Final = re.compile('[\x00-\x1f"\\\\\ud800-\udfff]')
 
 
 class Schema:
@@ -88,9 +77,9 @@ class Schema:
         )
         self.decoder: Any = msgspec.json.Decoder(self.line)
         self.configurations: tuple[bytes, ...] = _CONFIGURATIONS
-        self.beginnings = frozenset(b'{"%b"' % name.encode() for name in (*xs, *NO_AXES))
+        self.beginnings = frozenset(b'{"%b"' % name.encode() for name in (*xs, *_NO_AXES))
         # To look for in a line, where no metric has the name as well.
-        alike = set(xs) & (set(metrics) | set(NO_AXES))
+        alike = set(xs) & (set(metrics) | set(_NO_AXES))
         self._quoted = None if alike else [f'"{name}"'.encode() for name in xs]
 
     def in_order(self, line: bytes, *, careful: bool) -> list[int] | None:
@@ -120,7 +109,7 @@ class Schema:
             return None
         new = (
             [name for name in stats if name not in set(self.metrics)],
-            [name for name in record if name not in NO_AXES and name not in self.xs],
+            [name for name in record if name not in _NO_AXES and name not in self.xs],
             [split] if split not in self.codes else [],
         )
         plain = all(name and name == name.strip() for name in (*new[0], *new[2]))
