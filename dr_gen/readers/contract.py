@@ -11,7 +11,16 @@ import attrs
 from dr_gen.model.finding import Finding
 from dr_gen.model.run import RunData
 
-__all__ = ["HEAD_BYTES", "ColumnMap", "Detection", "More", "ReadOptions", "ReadResult", "Reader"]
+__all__ = [
+    "HEAD_BYTES",
+    "Claim",
+    "ColumnMap",
+    "Detection",
+    "More",
+    "ReadOptions",
+    "ReadResult",
+    "Reader",
+]
 
 HEAD_BYTES = 65536
 """How much of the beginning of a file a reader sees to recognise it."""
@@ -31,6 +40,32 @@ class Detection:
 
     confidence: float = attrs.field(validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     reason: str
+
+
+@attrs.frozen
+class Claim:
+    """Files that are read together, as one source.
+
+    Attributes
+    ----------
+    path : str
+        The file that stands for all of them: it is recognised by its content, and read.
+    parts : tuple of str
+        The other files. Nobody else reads them, and when one changes the source is read again.
+    named : str
+        The path, of a file or a folder, that the run is called by; empty: `path`.
+    identity : str
+        What only copies of the source share, such as an id that the tool drew; of two sources with
+        one identity and the same content the first is read. Empty: copies cannot be told.
+    alone_in : str
+        A folder: the claim only holds when no other source lies in it, at any depth. Empty: always.
+    """
+
+    path: str
+    parts: tuple[str, ...] = ()
+    named: str = ""
+    identity: str = ""
+    alone_in: str = ""
 
 
 def _mapping(columns: Mapping[str, str]) -> dict[str, str]:
@@ -76,10 +111,13 @@ class ReadOptions:
         What the runs belong to.
     columns : ColumnMap
         What columns mean, where guessing fails.
+    parts : tuple of Path
+        The other files of the source, as the reader claimed them.
     """
 
     experiment: str = ""
     columns: ColumnMap = attrs.field(factory=ColumnMap)
+    parts: tuple[Path, ...] = ()
 
 
 @attrs.frozen
@@ -138,7 +176,10 @@ class More:
 class Reader(Protocol):
     """One file format. Never raises for the content of a file: everything becomes a finding.
 
-    Three more names are looked for, and a reader does without them just as well: ``ceiling``, the
+    Four more names are looked for, and a reader does without them just as well: ``claims(tree)``,
+    where a run is more than one file: it gives a `Claim` for each source that the names of the
+    files in a `dr_gen.readers.tree.Tree` tell, and no other reader gets these files if `detect`
+    then is surest of the first of them; ``ceiling``, the
     highest confidence that `detect` ever gives (a reader that only guesses is then not asked about
     a file that another is surer of); ``read_many(items)``, which takes ``(path, run_id, options)``
     of many files and gives what `read` gives for each, in order, where reading them together is

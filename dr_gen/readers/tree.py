@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+import attrs
 
 from dr_gen.model.finding import Finding, Severity
 
 __all__ = [
     "LOG_SUFFIXES",
+    "Tree",
     "experiment_name",
     "is_usual_log",
     "natural_order",
@@ -26,6 +31,59 @@ _USUAL_NAMES = """events history json_out log log_history logs metrics none outp
     results scalars stats summary train trainer_log training training_log"""
 _GENERIC_STEMS = frozenset(_USUAL_NAMES.split())
 _NUMBERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
+
+
+def _frozen(folders: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    return {folder: tuple(sorted(names)) for folder, names in sorted(folders.items())}
+
+
+@attrs.frozen
+class Tree:
+    """The files below a folder, as they are named; nothing is known but their names.
+
+    Attributes
+    ----------
+    folders : mapping of str to tuple of str
+        Each folder that holds files, and the names of these, both sorted. Of a folder that is
+        given as ``.`` the key is empty.
+
+    Examples
+    --------
+    >>> tree = Tree.of(["runs/a/meta.yaml", "runs/a/metrics/loss", "runs/b.txt"])
+    >>> tree.folders["runs/a"], tree.has("runs/a/metrics", "loss")
+    (('meta.yaml',), True)
+    >>> list(tree.below("runs/a"))
+    ['runs/a/meta.yaml', 'runs/a/metrics/loss']
+    """
+
+    folders: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, converter=_frozen)
+    _order: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_order", tuple(self.folders))
+
+    @classmethod
+    def of(cls, files: Iterable[str]) -> Tree:
+        """The tree of the files at some paths."""
+        folders: dict[str, list[str]] = {}
+        for path in files:
+            folder, name = os.path.split(path)
+            folders.setdefault(folder, []).append(name)
+        return cls(folders)
+
+    def has(self, folder: str, name: str) -> bool:
+        """Whether a folder holds a file of that name."""
+        return name in self.folders.get(folder, ())
+
+    def below(self, folder: str) -> Iterator[str]:
+        """The paths of all files in a folder and the folders in it, sorted by folder and name."""
+        start = os.path.join(folder, "") if folder else ""
+        if folder in self.folders and folder:
+            yield from (os.path.join(folder, name) for name in self.folders[folder])
+        for inner in itertools.islice(self._order, bisect_left(self._order, start), None):
+            if not inner.startswith(start):
+                break
+            yield from (os.path.join(inner, name) for name in self.folders[inner])
 
 
 def natural_order(path: str | os.PathLike[str]) -> list[tuple[int, float, str]]:

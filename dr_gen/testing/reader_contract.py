@@ -18,6 +18,7 @@ from dr_gen.model.finding import Finding
 from dr_gen.model.hpm import Hpm
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import HEAD_BYTES, Reader, ReadOptions, ReadResult
+from dr_gen.readers.tree import Tree, walk
 from dr_gen.testing.runs import blocks, runs
 from dr_gen.testing.values import metric_values
 
@@ -155,8 +156,18 @@ class ReaderContract:
         return _plain_runs()
 
     def read(self, path: Path, run_id: str = "run") -> ReadResult:
-        """What the reader makes of a file."""
-        return self.reader.read(path, run_id, ReadOptions(experiment="contract"))
+        """What the reader makes of a file, and of those that it claims with it."""
+        options = ReadOptions(experiment="contract", parts=self.parts(path))
+        return self.reader.read(path, run_id, options)
+
+    def parts(self, path: Path) -> tuple[Path, ...]:
+        """The files that the reader claims together with `path`."""
+        claims: Any = getattr(self.reader, "claims", None)
+        if claims is None:
+            return ()
+        found = claims(Tree.of(walk(str(path.parent))[0]))
+        mine = (claim.parts for claim in found if claim.path == str(path))
+        return tuple(map(Path, next(mine, ())))
 
     @pytest.fixture
     def sample(self, tmp_path: Path) -> tuple[Path, RunData]:
