@@ -18,7 +18,6 @@ from dr_gen.ingestion.batches import who_reads
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
 from dr_gen.ingestion.plans import Plan, Source
 from dr_gen.ingestion.reading import Progress, read_sources, renamed
-from dr_gen.ingestion.rules import Rules
 from dr_gen.model.direction import Direction
 from dr_gen.model.finding import Finding
 from dr_gen.model.group import RunGroup
@@ -47,6 +46,7 @@ class Options(TypedDict, total=False):
     experiment: str | None
     expected_epochs: int | None
     validators: Sequence[Validator] | None
+    deleted: bool
     progress: Progress | None
     cache: bool
     workers: int | Literal["auto"] | None
@@ -88,6 +88,7 @@ def load(
     experiment: str | None = None,
     expected_epochs: int | None = None,
     validators: Sequence[Validator] | None = None,
+    deleted: bool = False,
     progress: Progress | None = None,
     cache: bool = True,
     workers: int | Literal["auto"] | None = None,
@@ -111,6 +112,8 @@ def load(
         Epochs that every run should have; by default what its configuration says.
     validators : sequence of callables, optional
         Instead of `default_validators`.
+    deleted : bool
+        Whether runs count that were marked as deleted in the tool that logged them (MLflow).
     progress : callable, optional
         Called with the number of sources read and the number there are.
     cache : bool
@@ -149,6 +152,7 @@ def load(
         "experiment": experiment,
         "columns": columns,
         "expected_epochs": expected_epochs,
+        "deleted": deleted,
     }
     group = _loaded(path, options, validators, progress, cache, crew, settings)
     return attrs.evolve(group, binding=binding)
@@ -174,9 +178,7 @@ def _loaded(
             return validate_group(cached)
     decided = plan(given, **options)
     checks = None if validators is None else tuple(validators)
-    rules = Rules(
-        options["format"], options["columns"] or ColumnMap(), options["expected_epochs"], checks
-    )
+    rules = attrs.evolve(decided.rules, validators=checks)
     n_bytes = sum(map(_size, decided.sources)) if not crew.alone else 0
     if who_reads(crew, n_bytes).alone or not decided.sources:
         results = read_sources(decided.sources, rules, progress)

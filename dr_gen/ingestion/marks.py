@@ -19,17 +19,22 @@ from pathlib import Path
 import attrs
 
 from dr_gen.ingestion.stamps import digest_of, is_settled
-from dr_gen.readers.contract import ReadResult
+from dr_gen.readers.contract import Reader, ReadResult
 from dr_gen.store.sources import Mark, Stamp
 
-__all__ = ["TORN", "Grown", "grown", "mark_after"]
+__all__ = ["TORN", "Grown", "behind", "grown", "mark_after", "of_records"]
 
 _BEFORE = 64
 """Bytes before the end that are looked at: most of a line, with digits of its numbers."""
 
 _LONGEST_LINE = 1 << 16
-TORN = "truncated-line"
-"""Code of the finding that the last line is not all there."""
+TORN = frozenset({"truncated-line", "truncated-record"})
+"""Codes of the finding that the last line or record is not all there."""
+
+
+def of_records(reader: Reader) -> bool:
+    """Whether a reader goes on behind a record, not behind a line."""
+    return bool(getattr(reader, "tail_of_records", False))
 
 
 @attrs.frozen
@@ -54,7 +59,9 @@ class Grown:
     mark: Mark
 
 
-def mark_after(path: Path, stamp: Stamp, result: ReadResult) -> Mark | None:
+def mark_after(
+    path: Path, stamp: Stamp, result: ReadResult, *, records: bool = False
+) -> Mark | None:
     """How far a file was read that was read as a whole; None when that cannot be told.
 
     Parameters
@@ -64,20 +71,27 @@ def mark_after(path: Path, stamp: Stamp, result: ReadResult) -> Mark | None:
         Taken before it was read: only if it still holds, what was read is what is there.
     result : ReadResult
         What the reader made of it.
+    records : bool
+        Whether the file is one of records, and the reader says where the last one ends.
     """
     if len(result.runs) != 1 or result.findings or result.closed:
         return None
-    torn = any(finding.code == TORN for finding in result.runs[0].findings)
+    if records and (result.end is None or not 0 < result.end <= stamp.size):
+        return None
+    torn = any(finding.code in TORN for finding in result.runs[0].findings)
+    end = result.end if records and result.end is not None else stamp.size
     try:
         with open(path, "rb", buffering=0) as file:
             about = os.fstat(file.fileno())
             now = (about.st_size, about.st_mtime_ns, about.st_ctime_ns)
             if now != (stamp.size, stamp.mtime_ns, stamp.ctime_ns) or not _is_plain(about):
                 return None
-            length = min(stamp.size, _LONGEST_LINE if torn else _BEFORE)
-            last = os.pread(file.fileno(), length, stamp.size - length)
+            length = min(end, _LONGEST_LINE if torn and not records else _BEFORE)
+            last = os.pread(file.fileno(), length, end - length)
     except OSError:
         return None
+    if records:
+        return Mark(end, about.st_ino, _check(last), result.own, result.state)
     # A last line without an end may go on: only a torn one is as if it were not there.
     whole = last[: last.rfind(b"\n") + 1]
     if not whole or (len(whole) < len(last)) != torn:
@@ -86,7 +100,7 @@ def mark_after(path: Path, stamp: Stamp, result: ReadResult) -> Mark | None:
     return Mark(offset, about.st_ino, _check(whole[-_BEFORE:]), result.own, result.state)
 
 
-def grown(path: Path, stamp: Stamp, mark: Mark, now: int) -> Grown | None:
+def grown(path: Path, stamp: Stamp, mark: Mark, now: int, *, records: bool = False) -> Grown | None:
     """What was appended since `mark`; None when the beginning is another, or a line is torn.
 
     Parameters
@@ -97,6 +111,8 @@ def grown(path: Path, stamp: Stamp, mark: Mark, now: int) -> Grown | None:
     mark : Mark
     now : int
         Time in nanoseconds since 1970.
+    records : bool
+        Whether the file is one of records: the reader says where the last one ends.
     """
     before = min(mark.offset, _BEFORE)
     try:
@@ -109,12 +125,27 @@ def grown(path: Path, stamp: Stamp, mark: Mark, now: int) -> Grown | None:
     except OSError:
         return None
     last, tail = content[:before], content[before:]
-    if _check(last) != mark.check or not tail.endswith(b"\n"):
+    if _check(last) != mark.check or not (records or tail.endswith(b"\n")):
         return None
     if not is_settled(stamp, now):
         stamp = attrs.evolve(stamp, digest=digest_of(tail), since=mark.offset)
-    check = _check((last + tail)[-_BEFORE:])
-    return Grown(last, tail, stamp, Mark(mark.offset + len(tail), mark.inode, check))
+    return Grown(last, tail, stamp, behind(mark, last + tail, mark.offset + len(tail)))
+
+
+def behind(mark: Mark, content: bytes, end: int) -> Mark:
+    """A mark at `end`, further on in the file of another.
+
+    Parameters
+    ----------
+    mark : Mark
+    content : bytes
+        What stands before and behind `mark`, `end` within it.
+    end : int
+        The byte behind the last line or record that was read.
+    """
+    start = mark.offset - min(mark.offset, _BEFORE)
+    check = _check(content[: end - start][-_BEFORE:])
+    return Mark(end, mark.inode, check)
 
 
 def _is_plain(about: os.stat_result) -> bool:

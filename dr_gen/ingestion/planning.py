@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import attrs
 
 from dr_gen.errors import SourceNotFoundError, UnknownFormatError, UsageError
 from dr_gen.ingestion.memory import Look, Looks, Memory
 from dr_gen.ingestion.plans import Late, Plan, Source, Step
+from dr_gen.ingestion.recognising import COPY, PART, Found, Seen, recognised, together
 from dr_gen.ingestion.rules import Rules
-from dr_gen.model.finding import Finding, Severity
+from dr_gen.model.finding import Finding
 from dr_gen.readers import formats
-from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, Reader
-from dr_gen.readers.plain_files import OPENING
-from dr_gen.readers.tree import LOG_SUFFIXES, experiment_name, natural_order, run_id, walk
+from dr_gen.readers.contract import ColumnMap
+from dr_gen.readers.tree import experiment_name, natural_order, walk
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.sources import SourceRecord
 
@@ -37,6 +35,7 @@ def plan(
     experiment: str | None = None,
     columns: ColumnMap | None = None,
     expected_epochs: int | None = None,
+    deleted: bool = False,
 ) -> Plan:
     """Decide what to read, without reading more than the beginning of each file.
 
@@ -51,7 +50,7 @@ def plan(
         Name of the format; by default each file is recognised by its content.
     experiment : str, optional
         What the runs belong to; by default the name of the folder given.
-    columns, expected_epochs
+    columns, expected_epochs, deleted
         As for `load`; a file that was read otherwise is to be read again.
 
     Raises
@@ -67,8 +66,8 @@ def plan(
     StoreError
         If the store cannot be read.
     """
-    given = (source, store, Rules(format, columns or ColumnMap(), expected_epochs), experiment)
-    return _plan(*given, whole=())
+    rules = Rules(format, columns or ColumnMap(), expected_epochs, deleted=deleted)
+    return _plan(source, store, rules, experiment, whole=())
 
 
 def _plan(
@@ -91,12 +90,15 @@ def _plan(
     if as_before:
         sources, steps = _unchanged(memory, searches)
     else:
-        seen = [(s, look) for s in searches for look in s.ordered(memory)]
-        logs = [*_recognised(seen, reader, findings)]
-        sources = tuple(_with_unique_ids([source for source, _ in logs]))
-        looks = [look for _, look in logs]
-        steps = () if target is None else (*_steps(memory, seen, sources, looks, absolute),)
-        grown = {look.path for _, look in seen if look.grown}
+        seen = [Seen(s.root, s.experiment, look) for s in searches for look in s.ordered(memory)]
+        what = recognised(seen, reader, findings)
+        sources = tuple(_with_unique_ids([source for source, _ in what.logs]))
+        if target is None:
+            findings += what.copies.values()
+            steps = ()
+        else:
+            steps = (*_steps(memory, seen, sources, what, absolute),)
+        grown = {one.look.path for one in seen if one.look.grown}
         if odd := grown.difference(step.record.path for step in steps if step.since is not None):
             return _plan(source, store, rules, experiment, {*whole, *odd})
     n_files = sum(s.n_files for s in searches)
@@ -206,26 +208,34 @@ def _unchanged(
 
 def _steps(
     memory: Memory,
-    seen: Iterable[tuple[_Search, Look]],
+    seen: Iterable[Seen],
     sources: Sequence[Source],
-    looks: Sequence[Look],
+    what: Found,
     roots: Sequence[str],
 ) -> Iterator[Step]:
     """What to do with each file: those that are logs first, in the order of `sources`."""
+    looks = [look for _, look in what.logs]
     for source, look in zip(sources, looks, strict=True):
         if look.stamp is not None:
             yield _step(source, look, memory.how)
-    logs = {id(look) for look in looks}
-    for _, look in seen:
-        if look.stamp is not None and id(look) not in logs:
-            record = SourceRecord(look.path, look.given, look.stamp, look.beside, how=memory.how)
-            yield Step("no log", record)
-    looked_at = [look.path for _, look in seen if look.stamp is not None]
+    logs = {look.path for look in looks}
+    for one in seen:
+        if one.look.stamp is not None and one.look.path not in logs:
+            yield Step("no log", _no_log(one.look, what, memory.how))
+    looked_at = [one.look.path for one in seen if one.look.stamp is not None]
     for old, is_below in memory.left(looked_at, roots):
         if not is_below:
             yield Step("elsewhere", old)
         elif old.runs:
             yield Step("gone", attrs.evolve(old, gone=True))
+
+
+def _no_log(look: Look, what: Found, how: str) -> SourceRecord:
+    assert look.stamp is not None
+    record = SourceRecord(look.path, look.given, look.stamp, look.beside, how=how)
+    if look.given in what.copies:
+        return attrs.evolve(record, reason=COPY, findings=(what.copies[look.given],))
+    return attrs.evolve(record, reason=PART) if look.given in what.parts else record
 
 
 def _step(source: Source, look: Look, how: str) -> Step:
@@ -247,6 +257,7 @@ def _step(source: Source, look: Look, how: str) -> Step:
         run_id=source.run_id,
         experiment=source.experiment,
         how=how,
+        together=together(look.given, source.together),
     )
     if old is None or not old.format:
         return Step("new", record, source)
@@ -254,70 +265,6 @@ def _step(source: Source, look: Look, how: str) -> Step:
         return Step("grown", record, source, old)
     grown = stamp.size > old.stamp.size and record.how == old.how
     return Step("grown" if grown else "rewritten", record, source)
-
-
-def _recognised(
-    seen: Iterable[tuple[_Search, Look]], reader: Reader | None, findings: list[Finding]
-) -> Iterator[tuple[Source, Look]]:
-    """The logs among the files."""
-    readers = formats.formats().readers
-    for search, look in seen:
-        known = look.known if look.same or look.grown else None
-        if known is not None and not known.format:
-            continue
-        path = Path(look.given)
-        name = run_id(look.given, search.root)
-        if known is not None and known.format in readers:
-            one = readers[known.format]
-            yield Source(path, name, search.experiment, one, known.confidence, known.reason), look
-        elif reader is not None:
-            is_root = look.given == search.root
-            if is_root or (path.suffix in LOG_SUFFIXES and not _is_sidecar(path)):
-                source = Source(path, name, search.experiment, reader, 1.0, "named by the caller")
-                yield source, look
-        elif source_ := _detected(path, search, name, findings):
-            yield source_, look
-
-
-def _detected(path: Path, search: _Search, name: str, findings: list[Finding]) -> Source | None:
-    try:
-        head = _head(path)
-    except OSError as error:
-        if str(path) == search.root or path.suffix in (".jsonl", ".ndjson"):
-            message = f"the file cannot be read: {error.strerror or error}"
-            findings.append(
-                Finding("unreadable-file", message, Severity.ERROR, str(path), run=name)
-            )
-        return None
-    found = formats.detect(path, head)
-    if found is None:
-        return None
-    claimed, detection = found
-    confidence, reason = detection.confidence, detection.reason
-    return Source(path, name, search.experiment, claimed, confidence, reason)
-
-
-def _is_sidecar(path: Path) -> bool:
-    return path.stem.casefold() in ("config", "args", "hparams", "params")
-
-
-_NO_FILE: Final = "it is not a regular file"
-
-
-def _head(path: Path) -> bytes:
-    try:
-        file = os.open(path, OPENING)
-    except OSError:
-        if os.path.isfile(path):
-            raise
-        broken = "it is a link that leads nowhere"
-        raise OSError(None, _NO_FILE if os.path.exists(path) else broken) from None
-    try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise OSError(None, _NO_FILE)
-        return os.read(file, HEAD_BYTES)
-    finally:
-        os.close(file)
 
 
 def _with_unique_ids(sources: Sequence[Source]) -> Iterator[Source]:

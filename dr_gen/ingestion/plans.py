@@ -23,7 +23,7 @@ Kind = Literal["new", "grown", "rewritten", "unchanged", "gone", "elsewhere", "n
 
 @attrs.frozen
 class Source:
-    """One file to read.
+    """One file to read, alone or with others.
 
     Attributes
     ----------
@@ -36,6 +36,10 @@ class Source:
         How sure the reader is, from 0 to 1; 1 when the format was named by the caller.
     reason : str
         What the format was recognised by.
+    parts : tuple of str
+        Files that are read with it.
+    around : tuple of str
+        Files of the job that it was logged in.
     """
 
     path: Path
@@ -44,6 +48,13 @@ class Source:
     reader: Reader
     confidence: float
     reason: str
+    parts: tuple[str, ...] = ()
+    around: tuple[str, ...] = ()
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """All files that are read with it."""
+        return (*self.parts, *self.around)
 
 
 @attrs.frozen

@@ -6,23 +6,34 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import attrs
 
 from dr_gen.errors import DrGenError, WorkerError
-from dr_gen.ingestion.marks import mark_after
+from dr_gen.ingestion.marks import mark_after, of_records
 from dr_gen.ingestion.planning import unique
 from dr_gen.ingestion.plans import Source
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
-from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
+from dr_gen.readers.contract import ReadOptions, ReadResult
+from dr_gen.readers.hydra import surrounded
 from dr_gen.store.change import Change, Written
 from dr_gen.store.sources import Mark, Stamp
 from dr_gen.validators import validate_all
 
-__all__ = ["Batch", "Outcome", "Progress", "ReadBatch", "judged", "read_sources", "renamed"]
+__all__ = [
+    "Batch",
+    "Outcome",
+    "Progress",
+    "ReadBatch",
+    "judged",
+    "options_for",
+    "read_sources",
+    "renamed",
+]
 
 _log = logging.getLogger("dr_gen")
 
@@ -116,7 +127,7 @@ class ReadBatch:
             tuple(result.findings for result in results),
             self.change.write(RunGroup.from_runs(renamed(runs)).table) if runs else None,
             tuple(
-                mark_after(source.path, stamp, result)
+                mark_after(source.path, stamp, result, records=of_records(source.reader))
                 if hasattr(source.reader, "read_more")
                 else None
                 for (source, result), stamp in zip(pairs, batch.stamps, strict=True)
@@ -131,7 +142,7 @@ def read_sources(
     """What each source holds, its runs judged."""
     results: list[ReadResult] = []
     for _, alike in itertools.groupby(sources, key=lambda source: id(source.reader)):
-        for result in _read_alike(list(alike), rules.columns):
+        for result in _read_alike(list(alike), rules):
             if progress is not None:
                 progress(len(results), len(sources))
             results.append(result)
@@ -154,9 +165,22 @@ def judged(
     ]
 
 
-def _read_alike(sources: Sequence[Source], columns: ColumnMap) -> Iterator[ReadResult]:
+def options_for(source: Source, rules: Rules) -> ReadOptions:
+    """What a reader is told of a source."""
+    parts = tuple(map(Path, source.parts))
+    return ReadOptions(source.experiment, rules.columns, parts, rules.deleted)
+
+
+def _read_alike(sources: Sequence[Source], rules: Rules) -> Iterator[ReadResult]:
+    """Sources of one reader, as the jobs they were logged in complete them."""
+    for source, result in zip(sources, _as_logged(sources, rules), strict=True):
+        runs = surrounded(result.runs, source.around) if source.around else result.runs
+        yield attrs.evolve(result, runs=runs) if source.around else result
+
+
+def _as_logged(sources: Sequence[Source], rules: Rules) -> Iterator[ReadResult]:
     """Sources of one reader: all together if it can, else one by one."""
-    options = [ReadOptions(source.experiment, columns) for source in sources]
+    options = [options_for(source, rules) for source in sources]
     read_many = getattr(sources[0].reader, "read_many", None)
     done = 0
     if read_many is not None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import attrs
 
-from dr_gen.ingestion.marks import TORN, Grown, grown
+from dr_gen.ingestion.marks import TORN, Grown, behind, grown, of_records
 from dr_gen.ingestion.plans import Plan, Step
+from dr_gen.ingestion.reading import options_for
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunRecord, RunTable, Status
 from dr_gen.readers import formats
-from dr_gen.readers.contract import More, ReadOptions, ReadResult
+from dr_gen.readers.contract import More, ReadResult
 from dr_gen.store.shards import read_runs
 from dr_gen.store.sources import SourceRecord
 
@@ -73,7 +74,8 @@ def _joined(plan: Plan, steps: Sequence[Step]) -> _Joined:
         old, source = step.since, step.source
         more = None
         if old and source and old.mark and old.names == old.runs == (source.run_id,):
-            more = grown(source.path, step.record.stamp, old.mark, now)
+            records = of_records(source.reader)
+            more = grown(source.path, step.record.stamp, old.mark, now, records=records)
         if old is None or more is None:
             out.append((step, None))
         else:
@@ -91,7 +93,8 @@ def _go_on(
     before = _before(plan, [old for _, old, _ in found])
     items = []
     for (step, old, more), run in zip(found, before, strict=True):
-        options = ReadOptions(step.record.experiment, plan.rules.columns)
+        assert step.source is not None
+        options = options_for(step.source, plan.rules)
         state = None if old.mark is None else old.mark.state
         path = Path(step.record.given)
         items.append(More(path, old.run_id, options, run, state, more.last, more.tail))
@@ -99,7 +102,10 @@ def _go_on(
         if result is None:
             yield step, None
             continue
-        mark = attrs.evolve(more.mark, own=len(result.runs[0].findings), state=result.state)
+        mark = more.mark
+        if result.end is not None and old.mark is not None and result.end != mark.offset:
+            mark = behind(old.mark, more.last + more.tail, result.end)
+        mark = attrs.evolve(mark, own=len(result.runs[0].findings), state=result.state)
         record = attrs.evolve(step.record, stamp=more.stamp, mark=mark)
         yield attrs.evolve(step, record=record), result
 
@@ -120,7 +126,7 @@ def _before(plan: Plan, records: Sequence[SourceRecord]) -> list[RunData]:
 
 def _unjudged(record: RunRecord, own: int) -> RunRecord:
     metadata = {name: value for name, value in record.metadata.items() if name != "format"}
-    findings = tuple(finding for finding in record.findings[:own] if finding.code != TORN)
+    findings = tuple(finding for finding in record.findings[:own] if finding.code not in TORN)
     return attrs.evolve(
         record, status=Status.COMPLETED, reasons=(), metadata=metadata, findings=findings
     )

@@ -42,12 +42,15 @@ class Rules:
         Epochs that every run should have.
     validators : tuple of callables, optional
         Instead of the default ones.
+    deleted : bool
+        Whether runs count that were marked as deleted in the tool that logged them.
     """
 
     format: str | None = None
     columns: ColumnMap = attrs.field(factory=ColumnMap)
     expected_epochs: int | None = None
     validators: tuple[Validator, ...] | None = None
+    deleted: bool = False
 
     @property
     def checks(self) -> Sequence[Validator]:
@@ -58,7 +61,13 @@ class Rules:
 
     def how(self) -> str:
         """A text that is the same for the same rules of the same code."""
-        facts = [self.format, attrs.asdict(self.columns), self.expected_epochs, _code()]
+        facts = [
+            self.format,
+            attrs.asdict(self.columns),
+            self.expected_epochs,
+            self.deleted,
+            _code(),
+        ]
         return hashlib.blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "LOG_SUFFIXES",
     "Tree",
     "experiment_name",
+    "folder_id",
     "is_usual_log",
     "natural_order",
     "run_id",
@@ -125,6 +126,20 @@ def run_id(path: str | Path, root: str | Path) -> str:
     if stem.casefold() not in _GENERIC_STEMS:
         return os.path.join(folder, stem).replace(os.sep, "/")
     return folder.replace(os.sep, "/") or experiment_name(Path(root)) or stem
+
+
+def folder_id(path: str, root: str) -> str:
+    """What a run is called that is a folder: its path below the root.
+
+    Examples
+    --------
+    >>> folder_id("mlruns/0/4f1c", "mlruns"), folder_id("sweep/lr0.1", "sweep/lr0.1")
+    ('0/4f1c', 'lr0.1')
+    """
+    relative = os.path.relpath(path or os.curdir, root or os.curdir)
+    if relative == os.curdir or relative.startswith(os.pardir):
+        return os.path.basename(os.path.abspath(path or os.curdir)) or "run"
+    return relative.replace(os.sep, "/")
 
 
 def is_usual_log(name: str) -> bool:

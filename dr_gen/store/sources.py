@@ -93,6 +93,8 @@ class SourceRecord:
         Whether it is no longer there.
     mark : Mark or None
         Where to go on reading when it grows; None: at its beginning.
+    together : str
+        A digest of which files it was read with; empty when it was read alone.
     """
 
     path: str
@@ -110,6 +112,7 @@ class SourceRecord:
     findings: tuple[Finding, ...] = ()
     gone: bool = False
     mark: Mark | None = None
+    together: str = ""
 
 
 Told = tuple[str, float, str, str, str]
@@ -228,6 +231,7 @@ class SourceTable(Sequence[SourceRecord]):
             odd.get("findings", ()),
             "gone" in odd,
             self._mark(number, odd),
+            odd.get("together", ""),
         )
 
     def _mark(self, number: int, odd: Mapping[str, Any]) -> Mark | None:
@@ -287,6 +291,8 @@ def _odd(record: SourceRecord) -> dict[str, Any]:
         odd["findings"] = record.findings
     if record.gone:
         odd["gone"] = True
+    if record.together:
+        odd["together"] = record.together
     if record.mark is not None and record.mark.own:
         odd["own"] = record.mark.own
     if record.mark is not None and record.mark.state is not None:

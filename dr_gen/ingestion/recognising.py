@@ -1,0 +1,231 @@
+"""The logs among files: recognised by their content, together with what belongs to them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from dr_gen.ingestion.claiming import Claims, Held, claims_of, covered_by
+from dr_gen.ingestion.memory import Look
+from dr_gen.ingestion.plans import Source
+from dr_gen.model.finding import Finding, Severity
+from dr_gen.readers import formats, hydra
+from dr_gen.readers.contract import HEAD_BYTES, Detection, Reader
+from dr_gen.readers.plain_files import OPENING
+from dr_gen.readers.tree import LOG_SUFFIXES, Tree, folder_id, run_id
+
+__all__ = ["COPY", "PART", "Found", "Seen", "recognised", "together"]
+
+PART: Final = "part of another source"
+COPY: Final = "copy of another source"
+"""What is remembered of files that are read with others, or not at all."""
+
+_NAMED: Final = Detection(1.0, "named by the caller")
+_NO_FILE: Final = "it is not a regular file"
+
+
+@attrs.frozen
+class Seen:
+    """A file that was found.
+
+    Attributes
+    ----------
+    root, experiment : str
+        Where it was searched for, and what its runs belong to.
+    look : Look
+    """
+
+    root: str
+    experiment: str
+    look: Look
+
+
+@attrs.frozen
+class Found:
+    """What some files are.
+
+    Attributes
+    ----------
+    logs : list of (Source, Look)
+        In the order of the files.
+    parts : frozenset of str
+        Files that are read with others.
+    copies : mapping of str to Finding
+        Files that are not read, since another is the same.
+    """
+
+    logs: list[tuple[Source, Look]]
+    parts: frozenset[str] = frozenset()
+    copies: Mapping[str, Finding] = attrs.field(factory=dict)
+
+
+def together(path: str, others: Sequence[str]) -> str:
+    """A digest of which files are read with the one at `path`; empty when there are none.
+
+    Examples
+    --------
+    >>> together("a/b.db", []) == "" != together("a/b.db", ["a/c"])
+    True
+    >>> together("a/b.db", ["a/c"]) == together("/data/a/b.db", ["/data/a/c"])
+    True
+    """
+    if not others:
+        return ""
+    folder = os.path.join(os.path.dirname(path), "")
+    names = (
+        other[len(folder) :] if other.startswith(folder) else os.path.relpath(other, folder)
+        for other in others
+    )
+    text = "\0".join(names).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(text, digest_size=8).hexdigest()
+
+
+def recognised(seen: Sequence[Seen], reader: Reader | None, findings: list[Finding]) -> Found:
+    """The logs among the files.
+
+    Parameters
+    ----------
+    seen : sequence of Seen
+        All files, in the natural order of their paths.
+    reader : Reader or None
+        That of the format named by the caller.
+    findings : list of Finding
+        What cannot be looked at is added.
+    """
+    return _Recognition(seen, reader, findings).found()
+
+
+class _Recognition:
+    def __init__(
+        self, seen: Sequence[Seen], reader: Reader | None, findings: list[Finding]
+    ) -> None:
+        self._named, self._findings = reader, findings
+        self._readers = formats.formats().readers
+        self._seen = {one.look.given: one for one in seen}
+        self._tree = Tree.of(self._seen)
+
+    def found(self) -> Found:
+        asked = self._readers if self._named is None else {self._named.name: self._named}
+        claims = claims_of(self._tree, asked, self._surest, self._findings)
+        sources = {path: self._claimed(one) for path, one in claims.by_path.items()}
+        claimed = {*claims.by_path, *claims.parts, *claims.copies}
+        claimed.update(one.claim.path for one in claims.alone)
+        for path, one in self._seen.items():
+            if path not in claimed:
+                source = self._alone(one)
+                if source is not None:
+                    sources[path] = source
+        self._where_nothing_else_is(claims.alone, sources)
+        jobs = hydra.Jobs(self._tree)
+        logs, parts = [], set(claims.parts)
+        for path, one in self._seen.items():
+            if path in sources:
+                around = jobs.around(path, one.root)
+                source = attrs.evolve(sources[path], around=around) if around else sources[path]
+                logs.append((source, self._with_others(source, one.look)))
+                parts.update(source.together)
+        return Found(logs, frozenset(parts), self._copies(claims))
+
+    def _where_nothing_else_is(self, claims: Sequence[Held], sources: dict[str, Source]) -> None:
+        covered = covered_by(sources)
+        for one in claims:
+            if one.claim.alone_in not in covered:
+                sources[one.claim.path] = self._claimed(one)
+                covered |= covered_by([one.claim.path])
+
+    def _claimed(self, held: Held) -> Source:
+        claim, one = held.claim, self._seen[held.claim.path]
+        named = claim.named or claim.path
+        name = (run_id if named in self._seen else folder_id)(named, one.root)
+        detection = held.detection
+        told = (one.experiment, held.reader, detection.confidence, detection.reason)
+        return Source(Path(claim.path), name, *told, parts=claim.parts)
+
+    def _alone(self, one: Seen) -> Source | None:
+        """A file that nobody claims, if it is a log."""
+        look, path = one.look, Path(one.look.given)
+        known = look.known if look.same or look.grown else None
+        if known is not None and not known.format and known.reason not in (PART, COPY):
+            return None
+        name = run_id(look.given, one.root)
+        if self._named is not None and not (known is not None and known.format):
+            usual = not hasattr(self._named, "claims") and path.suffix in LOG_SUFFIXES
+            if look.given != one.root and not (usual and not _is_sidecar(path)):
+                return None
+        try:
+            found = self._surest(look.given)
+        except OSError as error:
+            if look.given == one.root or path.suffix in (".jsonl", ".ndjson"):
+                message = f"the file cannot be read: {error.strerror or error}"
+                where = str(path)
+                finding = Finding("unreadable-file", message, Severity.ERROR, where, run=name)
+                self._findings.append(finding)
+            return None
+        if found is None:
+            return None
+        reader, detection = found
+        told = (one.experiment, reader, detection.confidence, detection.reason)
+        return Source(path, name, *told)
+
+    def _surest(self, given: str) -> tuple[Reader, Detection] | None:
+        """Which reader is surest of a file, and how sure.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        """
+        look = self._seen[given].look
+        known = look.known if look.same or look.grown else None
+        if known is not None and known.format in self._readers:
+            return self._readers[known.format], Detection(known.confidence, known.reason)
+        if self._named is not None:
+            return self._named, _NAMED
+        return formats.detect(Path(given), _head(given))
+
+    def _with_others(self, source: Source, look: Look) -> Look:
+        """A file held against what is known, together with those that are read with it."""
+        old, others = look.known, source.together
+        if old is None or not (others or old.together):
+            return look
+        same = old.together == together(look.given, others)
+        same = same and all(self._seen[path].look.same for path in others)
+        return attrs.evolve(look, same=look.same and same, grown=look.grown and same)
+
+    def _copies(self, claims: Claims) -> dict[str, Finding]:
+        return {
+            path: Finding(
+                "copied-run",
+                f"a copy of {original}, which is read instead",
+                Severity.INFO,
+                path,
+                hint="nothing is lost; remove the copy, or name the folder that counts",
+            )
+            for path, original in claims.copies.items()
+        }
+
+
+def _is_sidecar(path: Path) -> bool:
+    return path.stem.casefold() in ("config", "args", "hparams", "params")
+
+
+def _head(path: str) -> bytes:
+    try:
+        file = os.open(path, OPENING)
+    except OSError:
+        if os.path.isfile(path):
+            raise
+        broken = "it is a link that leads nowhere"
+        raise OSError(None, _NO_FILE if os.path.exists(path) else broken) from None
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(None, _NO_FILE)
+        return os.read(file, HEAD_BYTES)
+    finally:
+        os.close(file)
