@@ -14,6 +14,7 @@ from dr_gen.model.direction import Direction
 from dr_gen.model.group import RunGroup
 from dr_gen.model.labels import Labels
 from dr_gen.model.noise import NOISE_KEYS
+from dr_gen.readers.contract import ColumnMap
 
 __all__ = ["AnalysisConfig"]
 
@@ -38,6 +39,11 @@ class AnalysisConfig:
         How many epochs each run should have.
     level : float
         Confidence level of intervals, between 0 and 1.
+    columns : ColumnMap
+        What the columns of raw logs mean, where guessing fails; ``columns: {x: {it: step}, metrics:
+        {err: val/error}, split: part, hpms: [lr], ignore: [id]}`` in a file.
+    deleted : bool
+        Whether runs count that were marked as deleted in the tool that logged them.
 
     Examples
     --------
@@ -53,6 +59,8 @@ class AnalysisConfig:
     metric: str | None = None
     expected_epochs: int | None = None
     level: float = 0.95
+    columns: ColumnMap = attrs.field(factory=ColumnMap)
+    deleted: bool = False
 
     @classmethod
     def from_file(cls, path: str | Path) -> AnalysisConfig:
@@ -161,6 +169,29 @@ def _level(value: Any) -> float:
     return float(value)
 
 
+def _names(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return {_text(column): _text(name) for column, name in value.items()}
+
+
+def _columns(value: Any) -> ColumnMap:
+    read: dict[str, Any] = {"x": _names, "metrics": _names, "split": _text}
+    read |= {"hpms": _patterns, "ignore": _patterns}
+    if not isinstance(value, Mapping) or not value.keys() <= read.keys():
+        raise TypeError
+    metrics = _names(value.get("metrics", {}))
+    if not all(all(name.partition("/")) for name in metrics.values()):
+        raise ValueError
+    return ColumnMap(**{name: read[name](given) for name, given in value.items()})
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 _CHECKS: dict[str, tuple[str, Any, str]] = {
     "display": ("labels", _display, "a mapping with keys and values, each a mapping to text"),
     "noise": ("noise", _patterns, "a list of key patterns"),
@@ -169,5 +200,12 @@ _CHECKS: dict[str, tuple[str, Any, str]] = {
     "metric": ("metric", _text, "a metric address such as val/acc1@best"),
     "expected_epochs": ("expected_epochs", _epochs, "a whole number of at least 1"),
     "level": ("level", _level, "a number between 0 and 1"),
+    "columns": (
+        "columns",
+        _columns,
+        "a mapping with x (column to axis), metrics (column to split/metric), split (a column), "
+        "hpms and ignore (lists of columns)",
+    ),
+    "deleted": ("deleted", _yes_or_no, "true or false"),
 }
 """Entry of a settings file to the field it fills, how it is read, and what is expected."""

@@ -11,6 +11,7 @@ from dr_gen.errors import SettingsError, SourceNotFoundError
 from dr_gen.model.group import RunGroup
 from dr_gen.model.noise import NOISE_KEYS, is_noise
 from dr_gen.model.run import RunData
+from dr_gen.readers.contract import ColumnMap
 
 WHOLE = """
 display:
@@ -23,6 +24,8 @@ directions: {val/score: min}
 metric: val/score@best
 expected_epochs: 30
 level: 0.9
+deleted: true
+columns: {x: {it: step}, metrics: {err: val/error}, split: part, hpms: [lr], ignore: [id]}
 """
 
 
@@ -41,6 +44,10 @@ def test_every_entry_is_read(tmp_path: Path) -> None:
     assert config.directions == {"val/score": "min"}
     assert "machine" in config.noise_keys
     assert "seed" not in config.noise_keys
+    assert config.deleted
+    assert config.columns == ColumnMap(
+        x={"it": "step"}, metrics={"err": "val/error"}, split="part", hpms=("lr",), ignore=("id",)
+    )
 
 
 def test_a_part_of_what_is_noise_may_be_important() -> None:
@@ -78,6 +85,11 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
         "expected_epochs: 0",
         "level: yes",
         "noise: seed",
+        "columns: [it]",
+        "columns: {y: {it: step}}",
+        "columns: {metrics: {err: error}}",
+        "columns: {hpms: lr}",
+        "deleted: 1",
         "- a list",
         "a: [unclosed",
         "\x00",

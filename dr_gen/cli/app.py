@@ -81,8 +81,12 @@ def _options(
 def ingest(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Folders or files.")],
     store: Annotated[str, typer.Option("--store", "-s", help="Folder of the store to write.")],
+    config: CONFIG = None,
     format: FORMAT = None,
     expected_epochs: EPOCHS = None,
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Also runs that were deleted in their tool.")
+    ] = False,
     compress: Annotated[bool, typer.Option("--compress", help="Smaller, opens slower.")] = False,
     workers: WORKERS = None,
     as_json: JSON = False,
@@ -90,7 +94,8 @@ def ingest(
     """Read runs and write them to a store."""
     from dr_gen.cli import commands
 
-    commands.ingest(sources, store, format, expected_epochs, compress, workers, as_json)
+    opening = Opening((), config, format, expected_epochs)
+    commands.ingest(sources, store, opening, deleted, compress, workers, as_json)
 
 
 @app.command()

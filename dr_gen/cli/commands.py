@@ -30,8 +30,8 @@ _MAX_IDS = 5
 def ingest(
     sources: Sequence[str],
     store: str,
-    format: str | None,
-    expected_epochs: int | None,
+    opening: Opening,
+    deleted: bool,
     compress: bool,
     workers: int | None,
     as_json: bool,
@@ -40,21 +40,22 @@ def ingest(
     from dr_gen.ingestion import ingest as ingest_runs
     from dr_gen.ingestion import plan
 
-    found = plan(sources, store, format=format, expected_epochs=expected_epochs)
+    asked = opening.options()
+    asked["deleted"] |= deleted
+    found = plan(sources, store, **asked)
     table = [[name, n, f"{low:.2f}"] for name, (n, low) in found.formats().items()]
     if not as_json:
-        print_table(["format", "files", "confidence"], table, right=(1, 2))
+        print_table(["format", "sources", "confidence"], table, right=(1, 2))
         if found.steps:
             note(", ".join(f"{n} {kind}" for kind, n in found.counts().items()))
     with ProgressBar("reading") as progress:
         group = ingest_runs(
             sources,
             store,
-            format=format,
-            expected_epochs=expected_epochs,
             compress=compress,
             progress=progress,
             workers=workers or "auto",
+            **asked,
         )
     if as_json:
         formats = {name: {"files": n, "confidence": c} for name, n, c in table}

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -46,21 +46,28 @@ class Opening:
 
         return AnalysisConfig.from_file(self.config) if self.config else AnalysisConfig()
 
+    def options(self) -> dict[str, Any]:
+        """How raw logs are read, as `plan` and `load` take it."""
+        from dr_gen.readers.contract import ColumnMap
+
+        settings = self.settings()
+        epochs = settings.expected_epochs if self.expected_epochs is None else self.expected_epochs
+        return {
+            "format": self.format,
+            # None as in a script that says nothing of them, so that both share what is cached.
+            "columns": None if settings.columns == ColumnMap() else settings.columns,
+            "deleted": settings.deleted,
+            "expected_epochs": epochs,
+        }
+
     def group(self, path: str | Sequence[str], settings: AnalysisConfig) -> RunGroup:
         """The runs of a store or of raw logs, as the settings show them, filtered."""
         from dr_gen.cli.output import ProgressBar
         from dr_gen.ingestion import load
 
-        epochs = settings.expected_epochs if self.expected_epochs is None else self.expected_epochs
         _say_what_is_kept()
         with ProgressBar("reading") as progress:
-            group = load(
-                path,
-                format=self.format,
-                expected_epochs=epochs,
-                progress=progress,
-                workers="auto",
-            )
+            group = load(path, progress=progress, workers="auto", **self.options())
         group = settings.apply(group)
         chosen = group.filter(*self.where)
         if len(group) and not len(chosen):

@@ -74,6 +74,23 @@ def test_runs_as_data(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
     assert cut["findings"] > 0
 
 
+def test_columns_of_the_settings_overrule_guesses(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What a settings file says of columns counts for every command that reads raw logs."""
+    log = tmp_path / "a.jsonl"
+    rows = [{"it": i, "err": 1 / (i + 1), "part": "val", "odd": 7} for i in range(3)]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("columns: {x: {it: tokens}, metrics: {err: test/error}, ignore: [odd]}\n")
+    (entry,) = data(capsys, "runs", log, "--config", settings)
+    assert entry["metrics"] == ["test/error"]
+    code, _, err = run(capsys, "ingest", log, "--store", tmp_path / "s", "--config", settings)
+    assert code == 0, err
+    curve = dr_gen.open_store(tmp_path / "s")[0].curve("test/error")
+    assert (curve.x_name, curve.xs.tolist()) == ("tokens", [0, 1, 2])
+
+
 def test_sweep_as_data(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
     """`sweep --json` names what was swept, what was left out, and the runs of each cell."""
     found = data(capsys, "sweep", logs)
