@@ -9,6 +9,7 @@ import pytest
 
 from dr_gen.cli.main import main
 from dr_gen.config import AnalysisConfig
+from dr_gen.readers.naming import DEFAULT_SPLIT, split_name, x_column
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,7 +23,7 @@ def blocks(language: str) -> list[str]:
 @pytest.mark.parametrize(
     "code",
     blocks("python"),
-    ids=["tour", "selecting", "types", "adding", "logging", "cluster", "tables"],
+    ids=["tour", "selecting", "types", "adding", "logging", "format", "cluster", "tables"],
 )
 def test_python_of_the_readme_runs(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -51,6 +52,23 @@ def test_commands_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) -> Non
     main(["--help"])
     listed = re.findall(r"^  ([a-z]+)  ", capsys.readouterr().out, flags=re.MULTILINE)
     assert set(listed) == named
+
+
+def test_names_mean_what_the_readme_says() -> None:
+    """Every row of the table of names is what the readers make of it."""
+    table = README[README.index("<!-- names -->") : README.index("<!-- /names -->")]
+    rows = re.findall(r"^\| (`.*) \| (.*) \|$", table, flags=re.MULTILINE)
+    assert len(rows) > 10
+    for names, meaning in rows:
+        for name in re.findall(r"`([^`]+)`", names):
+            (wanted,) = re.findall(r"`([^`]+)`", meaning)
+            if meaning.startswith("x-axis"):
+                axis = x_column(name)
+                assert axis is not None, name
+                assert axis.x == wanted, name
+            else:
+                split, metric = split_name(name)
+                assert f"{split or DEFAULT_SPLIT}/{metric}".casefold() == wanted.casefold(), name
 
 
 def test_files_named_in_the_readme_are_there() -> None:
