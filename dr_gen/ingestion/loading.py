@@ -15,6 +15,7 @@ from dr_gen.group_validators import validate_group
 from dr_gen.ingestion import cache as caches
 from dr_gen.ingestion.applying import apply
 from dr_gen.ingestion.batches import who_reads
+from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
 from dr_gen.ingestion.plans import Plan, Source
 from dr_gen.ingestion.reading import Progress, read_sources, renamed
@@ -154,7 +155,8 @@ def load(
         "expected_epochs": expected_epochs,
         "deleted": deleted,
     }
-    group = _loaded(path, options, validators, progress, cache, crew, settings)
+    with paused():
+        group = _loaded(path, options, validators, progress, cache, crew, settings)
     return attrs.evolve(group, binding=binding)
 
 
@@ -314,7 +316,7 @@ def ingest(
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
-    with writing(Path(store), timeout):
+    with paused(), writing(Path(store), timeout):
         decided = plan(given, store, **options)
         apply(decided, progress=progress, compress=compress, workers=crew)
     return open_store(store, reading=Reading(), **settings)

@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 
 from dr_gen.errors import DrGenError, WorkerError
+from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.marks import mark_after, of_records
 from dr_gen.ingestion.planning import unique
 from dr_gen.ingestion.plans import Source
@@ -116,6 +117,10 @@ class ReadBatch:
         if os.getcwd() != self.folder and not all(map(os.path.isabs, paths)):
             reason = f"a worker runs in {os.getcwd()}, not in {self.folder}; give absolute paths"
             raise WorkerError(reason)
+        with paused():
+            return self._outcome(batch, progress)
+
+    def _outcome(self, batch: Batch, progress: Progress | None) -> Outcome:
         results = read_sources(batch.sources, self.rules, progress)
         runs: list[RunData] = []
         for source, wanted, result in zip(batch.sources, batch.ids, results, strict=True):

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -104,11 +104,17 @@ class JsonLines:
 
     @functools.cached_property
     def _decoder(self) -> json.JSONDecoder:
-        return json.JSONDecoder(object_pairs_hook=self._object, strict=False)
+        return json.JSONDecoder(object_pairs_hook=self._hook, strict=False)
 
     @functools.cached_property
     def _careful(self) -> json.JSONDecoder:
-        return json.JSONDecoder(object_pairs_hook=self._object, strict=False, parse_int=_any_int)
+        return json.JSONDecoder(object_pairs_hook=self._hook, strict=False, parse_int=_any_int)
+
+    @property
+    def _hook(self) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+        # Not a method: a decoder that knows its owner would keep it, and the lines that wait in
+        # it, until the next search for garbage.
+        return functools.partial(_object, self._duplicates)
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
         number = 0
@@ -305,13 +311,6 @@ class JsonLines:
             severity, hint = "error", "the run was stopped before it wrote a whole line"
         self._report("truncated-line", message, severity, number, hint)
 
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            names = [name for name, _ in pairs]
-            self._duplicates += [name for name in made if names.count(name) > 1]
-        return made
-
     # ------------------------------------------------------------------ findings
 
     def _note(
@@ -362,6 +361,14 @@ class JsonLines:
 
 
 _JSON_KINDS: Final = {list: "list", str: "text", int: "number", float: "number", bool: "bool"}
+
+
+def _object(duplicates: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        duplicates += [name for name in made if names.count(name) > 1]
+    return made
 
 
 def _any_int(digits: str) -> int | str:
