@@ -58,7 +58,7 @@ def _same_seeds(group: RunGroup) -> Iterator[Finding]:
         first: dict[object, str] = {}
         for position in positions.tolist():
             seed, run_id = seeds[position], group.ids[position]
-            if seed is MISSING:
+            if seed is MISSING or seed is None:
                 continue
             other = first.setdefault(canonical(seed), run_id)
             if other != run_id:

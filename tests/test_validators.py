@@ -242,6 +242,18 @@ def test_same_seed_twice_is_found_and_kept() -> None:
     assert validate_group(group) == group
 
 
+@pytest.mark.parametrize(("seed", "copies"), [(None, []), (42, ["r1", "r2"])])
+def test_one_seed_in_all_runs(seed: int | None, copies: list[str]) -> None:
+    """Runs of one configuration with the one seed of all are copies; a null is no seed."""
+    hpms = [{"lr": lr, "seed": seed} for lr in (0.1, 0.1, 0.1, 0.2)]
+    runs = [
+        RunData.from_dict({"id": f"r{i}", "hpms": h, "curves": {"v/a": [1.0]}})
+        for i, h in enumerate(hpms)
+    ]
+    found = validate_group(RunGroup.from_runs(runs)).source_findings
+    assert [(f.code, f.run) for f in found] == [("duplicate-seed", run) for run in copies]
+
+
 def test_validator_that_fails_is_a_finding() -> None:
     """An error in one validator is listed with the run, and the others still look."""
 

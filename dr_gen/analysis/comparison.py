@@ -18,6 +18,7 @@ from dr_gen.model.hpm import Hpm
 from dr_gen.stats.effect_size import Effect, hedges_g
 from dr_gen.stats.multiplicity import adjust
 from dr_gen.stats.significance import WelchTest, welch
+from dr_gen.wording import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -345,7 +346,7 @@ def _skipped(row: ConfigurationSummary) -> Skipped:
 
 
 def _method(metric: MetricAddress, correction: str, made: int) -> str:
-    family = f"{made} comparison{'' if made == 1 else 's'}"
+    family = counted(made, "comparison")
     how = _CORRECTIONS.get(correction)
     words = f"{how} over {family}" if how else f"not corrected for {family}"
     return (

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from dr_gen.cli import groups
 from dr_gen.cli.opening import Opening
-from dr_gen.cli.output import ProgressBar, counted, note, number, print_json, print_table
+from dr_gen.cli.output import ProgressBar, note, number, print_json, print_table
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.edit import NOTES, tags_of
 from dr_gen.model.finding import Severity, group_repeats
 from dr_gen.model.hpm import MISSING
+from dr_gen.wording import counted
 
 if TYPE_CHECKING:
     from dr_gen.analysis.comparison import Comparison

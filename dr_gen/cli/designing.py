@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dr_gen.cli.opening import Opening
-from dr_gen.cli.output import counted, note, print_json, print_table
+from dr_gen.cli.output import note, print_json, print_table
 from dr_gen.model.finding import Severity
+from dr_gen.wording import counted
 
 if TYPE_CHECKING:
     from dr_gen.analysis.design.check import DesignCheck

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["ProgressBar", "counted", "note", "number", "print_json", "print_table"]
+__all__ = ["ProgressBar", "note", "number", "print_json", "print_table"]
 
 _PIPE_WIDTH = 10_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -77,7 +77,8 @@ def print_table(
     longest = [max((cell_len(cells[i]) for cells in texts), default=0) for i in range(len(names))]
     natural = [max(cell_len(name), n) for name, n in zip(names, longest, strict=True)]
     gaps = _BETWEEN * len(names)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    # Without its edge, which is a blank line above and a column of blanks before.
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     narrow = sum(natural) + gaps > console().width
     least = 0
     for i, name in enumerate(names):
@@ -93,6 +94,7 @@ def print_table(
     for i, cells in enumerate(texts):
         table.add_row(*map(Text, cells), end_section=i in breaks)
     console(least + gaps).print(table)
+    note()
 
 
 def _too_many(
@@ -124,17 +126,6 @@ def note(text: str = "") -> None:
 def _visible(text: str) -> str:
     """The text with control characters as escapes: what a log holds must not steer a terminal."""
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
-
-
-def counted(n: int, noun: str) -> str:
-    """A number of things, in words.
-
-    Examples
-    --------
-    >>> counted(1, "run"), counted(2, "run")
-    ('1 run', '2 runs')
-    """
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def number(value: float, digits: int = 4) -> str:

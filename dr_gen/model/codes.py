@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Codes", "counts_within", "dense", "joint"]
+__all__ = ["Codes", "counts_within", "dense", "joint", "places"]
 
 Codes = NDArray[np.intp]
 """One code a row, in [0, number of codes)."""
@@ -69,3 +70,17 @@ def counts_within(outer: Codes, n_outer: int, inner: Codes) -> Codes:
     """
     _, first = joint([outer, inner], len(outer))
     return np.bincount(outer[first], minlength=n_outer)
+
+
+def places(codes: Codes) -> list[Codes]:
+    """The rows of each code, ascending; every code from 0 to the highest has to occur.
+
+    Examples
+    --------
+    >>> [rows.tolist() for rows in places(np.array([1, 0, 1]))]
+    [[1], [0, 2]]
+    """
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes)).tolist()
+    # Not `np.split`, which takes ten times as long for many small parts.
+    return [order[start:end] for start, end in itertools.pairwise([0, *ends])]

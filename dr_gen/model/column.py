@@ -131,10 +131,14 @@ class Column:
     @functools.cached_property
     def equal_codes(self) -> NDArray[np.intp]:
         """Like `codes`, but equal values (``1`` and ``1.0``) share one."""
+        used = self.used
+        values = [self.categories[code] for code in used]
+        # Of these kinds equal values are the same, and need no stand-in.
+        plain = set(map(type, values)) in ({str}, {int}, {bool})
         first: dict[Hashable, int] = {}
+        same = map(first.setdefault, values if plain else map(stand_in, values), used)
         lookup = np.full(len(self.categories) + 1, -1, np.intp)
-        for code in self.used:
-            lookup[code] = first.setdefault(stand_in(self.categories[code]), code)
+        lookup[used] = np.fromiter(same, np.intp, len(used))
         codes: NDArray[np.intp] = lookup[self.codes]
         return codes
 

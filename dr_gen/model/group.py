@@ -192,12 +192,12 @@ class RunGroup(Editable, Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
     @functools.cached_property
     def ids(self) -> tuple[str, ...]:
         """Id of each run."""
-        return tuple(self.table.ids[i] for i in self.indices.tolist())
+        return tuple(map(self.table.ids.__getitem__, self.indices.tolist()))
 
     @property
     def statuses(self) -> tuple[Status, ...]:
         """Status of each run."""
-        return tuple(self.table.statuses[i] for i in self.indices.tolist())
+        return tuple(map(self.table.statuses.__getitem__, self.indices.tolist()))
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model import selection
+from dr_gen.model.codes import places
 from dr_gen.model.column import Column, stand_in
 from dr_gen.model.conditions import Equal
 from dr_gen.model.criteria import All, Either
@@ -377,11 +378,8 @@ def grouped(whole: C, by: Sequence[str]) -> Groups[C]:
             span = len(codes) + 1
         codes = codes * size + (column.equal_codes + 1)
         span *= size
-    _, first, group, sizes = np.unique(
-        codes, return_index=True, return_inverse=True, return_counts=True
-    )
-    # In the order of the codes; each group in the order of its items.
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(sizes)[:-1])
+    _, first, group = np.unique(codes, return_index=True, return_inverse=True)
+    members = places(group)
     order = np.argsort(first)
     shared = tuple(column.take(first[order]) for column in columns)
     parts = tuple(members[i] for i in order.tolist())

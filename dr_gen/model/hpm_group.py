@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.errors import AmbiguousNameError, UnknownKeyError
+from dr_gen.model.codes import places
 from dr_gen.model.hpm import MISSING, Hpm, canonical
 from dr_gen.model.hpm_table import HpmTable, value_order
 from dr_gen.model.labels import Labels
@@ -185,8 +186,7 @@ class HpmGroup:
         codes, first = self.table.combinations(keys, self.indices)
         if not len(first):
             return []
-        ends = np.cumsum(np.bincount(codes, minlength=len(first)))
-        positions = np.split(np.argsort(codes, kind="stable"), ends[:-1])
+        positions = places(codes)
         columns = [self.table.column(key, self.indices[first]) for key in keys]
         rows = list(zip(*columns, strict=True)) if keys else [()]
         order = sorted(range(len(rows)), key=lambda i: [value_order(v) for v in rows[i]])

@@ -162,13 +162,14 @@ class HpmTable:
     @functools.cached_property
     def equal_codes(self) -> Codes:
         """Like `codes`, but values that are equal (``1`` and ``1.0``) share one code."""
-        out = self.codes.copy()
+        out = self.codes
         for position, values in enumerate(self.categories):
             if not _may_be_equal(values):
                 continue
             first: dict[Hashable, int] = {}
             classes = [first.setdefault(canonical(v), i) for i, v in enumerate(values)]
             if len(first) < len(values):
+                out = self.codes.copy() if out is self.codes else out
                 lookup = np.array([*classes, -1], np.int32)
                 out[position] = lookup[self.codes[position]]
         return out
@@ -209,7 +210,8 @@ class HpmTable:
         values = self.categories[position]
         _, first = dense(self.equal_codes[position, runs].astype(np.intp) + 1, len(values) + 1)
         used = self.equal_codes[position, runs[first]].tolist()
-        found = [values[code] if code >= 0 else MISSING for code in used]
+        # Code -1, of those that lack the key, counts from the end as in any list.
+        found = list(map([*values, MISSING].__getitem__, used))
         # Texts and whole numbers alone have an order of their own, many times as quick.
         return sorted(found, key=None if set(map(type, found)) in ({str}, {int}) else value_order)
 

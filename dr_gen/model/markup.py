@@ -10,6 +10,7 @@ from dr_gen.model.hpm import MISSING
 from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
+from dr_gen.wording import counted
 
 __all__ = ["MAX_ROWS", "group_html", "group_text"]
 
@@ -25,10 +26,10 @@ def group_text(hpms: HpmGroup, statuses: Sequence[Status]) -> str:
     keys = [f"{names[k]} ({len(hpms.varying[k])})" for k in hpms.important[:_MAX_KEYS]]
     more = len(hpms.important) - _MAX_KEYS
     swept = ", ".join([*keys, f"{more} more"] if more > 0 else keys)
-    runs, n = len(statuses), len(hpms.configurations)
+    configurations = counted(len(hpms.configurations), "configuration")
     return (
-        f"RunGroup: {runs} run{'' if runs == 1 else 's'} ({counts or 'none'}), "
-        f"{n} configuration{'' if n == 1 else 's'}; swept: {swept or 'nothing'}"
+        f"RunGroup: {counted(len(statuses), 'run')} ({counts or 'none'}), {configurations}; "
+        f"swept: {swept or 'nothing'}"
     )
 
 

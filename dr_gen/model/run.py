@@ -26,6 +26,7 @@ from dr_gen.model.plain_curves import curves_from
 from dr_gen.model.run_keys import RunKeys
 from dr_gen.model.run_table import RunRecord, RunTable, Status
 from dr_gen.model.split_metrics import SplitMetrics
+from dr_gen.wording import counted
 
 __all__ = ["RunData", "with_records"]
 
@@ -330,8 +331,7 @@ class RunData(Editable, Mapping[str, SplitMetrics], Generic[C_co, I_co]):
 
     def __repr__(self) -> str:
         splits = "; ".join(f"{split}: {', '.join(self[split])}" for split in self) or "none"
-        n = len(self.metrics)
-        curves = f"{n} curve{'' if n == 1 else 's'}"
+        curves = counted(len(self.metrics), "curve")
         return f"RunData {self.id!r}: {self.status}, {curves} ({splits})"
 
     def _repr_html_(self) -> str:

@@ -14,6 +14,7 @@ from dr_gen.plots.style import COLOURS, CONTEXT, MARKERS, new_figure, plain, sty
 from dr_gen.plots.traces import BAND_WORDS, Floats, Trace, finite_limits, thin, traces
 from dr_gen.stats.aggregate import BAND_KINDS
 from dr_gen.stats.arguments import choose
+from dr_gen.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,7 +137,7 @@ def _title(summary: Summary, averaged: Sequence[Trace], shown: Sequence[Trace]) 
     curve, n = attrs.evolve(summary.metric, reduction=None), len(averaged)
     if len(shown) < n:
         return f"{curve}: best {len(shown)} of {n} configurations by {summary.metric}"
-    return f"{curve}: {n} configuration{'' if n == 1 else 's'}"
+    return f"{curve}: {counted(n, 'configuration')}"
 
 
 def _caption(

@@ -8,7 +8,8 @@ from dr_gen.analysis.comparison import Comparison, Pair, relevant_pairs
 from dr_gen.analysis.seeds import ConfigurationSummary, Summary
 from dr_gen.model.run_table import Status
 from dr_gen.report.facts import Facts
-from dr_gen.report.numbers import decimals_for, number, p_value, plural
+from dr_gen.report.numbers import decimals_for, number, p_value
+from dr_gen.wording import counted
 
 __all__ = ["answer", "half_width", "how_it_ended", "interval_words", "summary_decimals"]
 
@@ -54,7 +55,7 @@ def interval_words(level: float) -> str:
 def _best(facts: Facts, summary: Summary, row: ConfigurationSummary) -> str:
     decimals, name = summary_decimals(summary), _name(facts, row)
     mean = number(row.mean, decimals)
-    used = f"n = {row.n} of {plural(row.n_runs, 'run')}"
+    used = f"n = {row.n} of {counted(row.n_runs, 'run')}"
     if row.n >= 2:
         spread = number(half_width(row), decimals)
         value = f"{mean} ± {spread} (mean and {interval_words(summary.level)}, {used})"
@@ -97,7 +98,7 @@ def _test(pair: Pair, summary: Summary, comparison: Comparison) -> str:
     return (
         f"({100 * comparison.level:g} % interval {interval}; Welch's t-test, "
         f"p {p if p.startswith('<') else f'= {p}'} after {comparison.correction.capitalize()} "
-        f"correction over {plural(made, 'comparison')}): {verdict} at the level {alpha:.3g}."
+        f"correction over {counted(made, 'comparison')}): {verdict} at the level {alpha:.3g}."
     )
 
 
@@ -113,7 +114,7 @@ def _separable(pairs: list[Pair], rivals: int) -> list[str]:
     beaten = sum(p.p_adjusted <= alpha for p in pairs)
     return [
         f"At that level its lead is more than noise over {beaten} of the "
-        f"{plural(rivals, 'other configuration')} with a value."
+        f"{counted(rivals, 'other configuration')} with a value."
     ]
 
 
@@ -137,4 +138,4 @@ def how_it_ended(facts: Facts) -> str:
         return "The run completed." if found.n_runs == 1 else f"All {found.n_runs} runs completed."
     unfinished = {s: n for s, n in found.counts.items() if n and s != Status.COMPLETED}
     kinds = ", ".join(f"{n} {status}" for status, n in unfinished.items())
-    return f"{found.n_unfinished} of {plural(found.n_runs, 'run')} did not complete ({kinds})."
+    return f"{found.n_unfinished} of {counted(found.n_runs, 'run')} did not complete ({kinds})."

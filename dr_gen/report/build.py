@@ -13,8 +13,8 @@ from dr_gen.plots.ranking import plot_ranking
 from dr_gen.report import tables
 from dr_gen.report.answer import answer, how_it_ended, interval_words
 from dr_gen.report.facts import Facts
-from dr_gen.report.numbers import plural
 from dr_gen.report.sections import Block, FigureBlock, Paragraph, Report, Section
+from dr_gen.wording import counted
 
 __all__ = ["build"]
 
@@ -40,7 +40,7 @@ def build(facts: Facts) -> Report:
 def _title(facts: Facts) -> str:
     experiments = sorted({run.experiment for run in facts.group if run.experiment})
     what = facts.provenance.source or ", ".join(experiments[:3])
-    runs = plural(len(facts.group), "training run")
+    runs = counted(len(facts.group), "training run")
     return f"{runs}: {what}" if what else runs
 
 
@@ -52,11 +52,10 @@ def _sweep(facts: Facts) -> Iterator[Block]:
     hpms = facts.group.hpm_group
     n = len(hpms.configurations)
     if hpms.important:
-        keys = plural(len(hpms.important), "hyperparameter")
+        keys = counted(len(hpms.important), "hyperparameter")
         verb = "varies" if len(hpms.important) == 1 else "vary"
-        yield Paragraph(
-            f"{keys} {verb}, in {plural(n, 'combination')} over {plural(len(facts.group), 'run')}."
-        )
+        cells = f"{counted(n, 'combination')} over {counted(len(facts.group), 'run')}"
+        yield Paragraph(f"{keys} {verb}, in {cells}.")
         yield tables.swept_table(facts.group)
     else:
         yield Paragraph(
@@ -135,7 +134,7 @@ def _methods(summary: Summary, comparison: Comparison) -> str:
         f"Welch's interval at the same level; Hedges g is the difference in pooled standard "
         "deviations, corrected for small samples, with the exact interval from the noncentral t "
         "distribution. Intervals are not corrected for the number of comparisons, p-values are "
-        f"as stated. Of {plural(n_pairs, 'pair')} the table shows those with the best "
+        f"as stated. Of {counted(n_pairs, 'pair')} the table shows those with the best "
         "configuration; report.json has the others."
     )
 

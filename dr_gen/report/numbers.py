@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["decimals_for", "number", "p_value", "plural", "signed"]
+__all__ = ["decimals_for", "number", "p_value", "signed"]
 
 _NONE: Final = "–"
 _MOST_DECIMALS: Final = 7
@@ -70,14 +70,3 @@ def p_value(p: float) -> str:
     if math.isnan(p):
         return _NONE
     return "< 0.001" if p < 0.0005 else f"{p:.3f}"
-
-
-def plural(n: int, noun: str, nouns: str = "") -> str:
-    """A count with its noun.
-
-    Examples
-    --------
-    >>> plural(1, "run"), plural(3, "run"), plural(2, "entry", "entries")
-    ('1 run', '3 runs', '2 entries')
-    """
-    return f"{n} {noun if n == 1 else nouns or noun + 's'}"

@@ -9,7 +9,7 @@ import attrs
 
 __all__ = ["SCALES", "Comparison", "Scale", "Task", "comparisons"]
 
-Quantity = Literal["wall", "peak", "seconds", "share"]
+Quantity = Literal["wall", "peak", "seconds", "share", "varying", "filter", "group_by", "to_frame"]
 Task = tuple[str, str]
 """A job and a workload; the workload of an import is empty."""
 
@@ -26,19 +26,22 @@ class Scale:
         Of long flat logs.
     growth : tuple of str
         Of small runs, each larger than the one before.
+    selected : str
+        Of runs whose hyperparameters are asked for.
     rounds : int
     """
 
     sweeps: tuple[str, ...]
     flat: str
     growth: tuple[str, ...]
+    selected: str
     rounds: int
 
 
 SCALES = {
-    "tiny": Scale(("XS",), "LONG-XS", ("100",), 1),
-    "quick": Scale(("S",), "LONG-S", ("100", "1k"), 3),
-    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), 5),
+    "tiny": Scale(("XS",), "LONG-XS", ("100",), "RUNS-XS", 1),
+    "quick": Scale(("S",), "LONG-S", ("100", "1k"), "RUNS-S", 3),
+    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), "RUNS", 5),
 }
 
 
@@ -55,8 +58,9 @@ class Comparison:
         Of dr_gen.
     other : str or None
         The job it is compared with, on the same workload.
-    quantity : {"wall", "peak", "seconds", "share"}
-        Wall-clock time, highest memory, time as told by the job, bytes read of the logs' bytes.
+    quantity : {"wall", "peak", "seconds", "share", "varying", …}
+        Wall-clock time, highest memory, time as told by the job, bytes read of the logs' bytes,
+        or the time of one of the questions of `selecting`.
     least, aim : float or None
         What is asked for: how many times less than the other needs, or without another one, how
         much at most, in seconds, bytes, or as a share.
@@ -78,7 +82,13 @@ class Comparison:
 
 def comparisons(scale: Scale) -> list[Comparison]:
     """The rows of the table, in order."""
-    return [*_loading(scale), *_of_store(scale.sweeps[-1]), *_imports(), *_growing(scale)]
+    return [
+        *_loading(scale),
+        *_of_store(scale.sweeps[-1]),
+        *_selecting(scale),
+        *_imports(),
+        *_growing(scale),
+    ]
 
 
 def _loading(scale: Scale) -> Iterator[Comparison]:
@@ -116,6 +126,19 @@ def _of_store(sweep: str) -> Iterator[Comparison]:
     yield Comparison("questions", "filter, best of each run, summarize", asking)
     yield Comparison("ingest", "ingest into a store", filling)
     yield Comparison("ingest", "memory for that", filling, None, "peak", 350e6, 250e6)
+
+
+def _selecting(scale: Scale) -> Iterator[Comparison]:
+    task = ("select", scale.selected)
+    most: tuple[tuple[Quantity, str, float], ...] = (
+        ("varying", "which keys vary, with their values", 10e-3),
+        ("filter", "`filter(lr=0.1)`", 5e-3),
+        ("group_by", "`group_by` of seven keys", 10e-3),
+        ("to_frame", "`to_frame()`, the whole configurations", 100e-3),
+    )
+    for quantity, what, seconds in most:
+        yield Comparison("select", what, task, "hydraflow", quantity, 10, 30)
+        yield Comparison("select", what, task, None, quantity, seconds, seconds / 2)
 
 
 def _imports() -> Iterator[Comparison]:

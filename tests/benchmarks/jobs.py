@@ -16,6 +16,13 @@ import dr_gen
 from tests.benchmarks.answers import Answer, Block
 from tests.benchmarks.counting import counted
 from tests.benchmarks.peers import PEERS
+from tests.benchmarks.selecting import (
+    Asked,
+    by_dr_gen,
+    by_hydraflow,
+    loaded_by_dr_gen,
+    loaded_by_hydraflow,
+)
 from tests.benchmarks.workloads import Workload, bytes_of, grow
 
 __all__ = ["JOBS", "Job", "Place", "answer_of", "can_use_workers", "open_all"]
@@ -65,6 +72,8 @@ class Job:
         Whether the store has to be there, filled from the logs.
     settles : bool
         Whether to wait after `prepare` until its changes to the logs are not young any more.
+    once : bool
+        Whether one round is enough, since it takes long.
     """
 
     run: Callable[[Any], Any]
@@ -72,6 +81,7 @@ class Job:
     facts: Callable[[Any], Mapping[str, Any]] = nothing
     needs_store: bool = False
     settles: bool = False
+    once: bool = False
 
 
 def can_use_workers() -> bool:
@@ -183,6 +193,10 @@ def _questions(group: dr_gen.RunGroup) -> Any:
     return len(some), best, dr_gen.summarize(group, f"{ONE_METRIC}@best").best
 
 
+def _selecting(load: Callable[[Path], Any], ask: Callable[[Any], Asked], **how: bool) -> Job:
+    return Job(ask, lambda place: load(place.logs), lambda asked: asked.facts(), **how)
+
+
 def _seconds(result: float) -> dict[str, float]:
     return {"seconds": result}
 
@@ -205,4 +219,7 @@ JOBS: dict[str, Job] = {
     "one metric": Job(_one_metric, _opened, _seconds, needs_store=True),
     "scan": Job(_scan, needs_store=True),
     "questions": Job(_questions, _opened, needs_store=True),
+    "select": _selecting(loaded_by_dr_gen, by_dr_gen),
+    # It takes a minute to read as many files of YAML.
+    "hydraflow": _selecting(loaded_by_hydraflow, by_hydraflow, once=True),
 }

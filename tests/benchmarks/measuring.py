@@ -52,7 +52,7 @@ def importing(statement: str) -> dict[str, Any]:
 
 def installed(job: str) -> bool:
     """Whether the module of a peer is at hand; True for everything else."""
-    return job not in peers.PEERS or importlib.util.find_spec(peers.needs(job)) is not None
+    return not peers.is_peer(job) or importlib.util.find_spec(peers.needs(job)) is not None
 
 
 def _python(arguments: list[str]) -> str:
@@ -93,7 +93,7 @@ def _measured(name: str, place: Any) -> dict[str, Any]:
     job = JOBS[name]
     with tempfile.TemporaryDirectory(prefix="dr_gen-warm-") as folder:
         form = place.workload.form
-        small = attrs.evolve(place.workload, name="warm", runs=2, length=20, form=form)
+        small = attrs.evolve(place.workload, name="warm", runs=10, length=20, form=form)
         logs = write(small, Path(folder, "logs"), processes=1)
         warm = Place(small, logs, Path(folder, "store"))
         if job.needs_store:

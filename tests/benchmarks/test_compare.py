@@ -19,6 +19,7 @@ from tests.benchmarks.jobs import JOBS, Place, can_use_workers
 from tests.benchmarks.measuring import installed
 from tests.benchmarks.peers import PEERS, by_json, needs
 from tests.benchmarks.rounds import check_answers, medians
+from tests.benchmarks.selecting import QUESTIONS, SWEPT, loaded_by_dr_gen
 from tests.benchmarks.tables import markdown, table
 from tests.benchmarks.workloads import WORKLOADS, Workload, bytes_of, configuration, grow, write
 
@@ -190,6 +191,57 @@ def test_only_what_is_read_of_a_folder_is_counted(tmp_path: Path, way: str, name
     assert count.n_bytes == (len(content) if name == "logs" else 0)
 
 
+@pytest.fixture(scope="session")
+def small_runs(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A tiny sweep whose hyperparameters are asked for."""
+    folder = tmp_path_factory.mktemp("runs")
+    logs = write(WORKLOADS["RUNS-XS"], folder / "logs", processes=1)
+    return Place(WORKLOADS["RUNS-XS"], logs, folder / "store")
+
+
+def test_sound_logs_are_whole(small_runs: Place) -> None:
+    """Every run has its 67 hyperparameters and its points, and every one that vary varies."""
+    loaded = loaded_by_dr_gen(small_runs.logs)
+    assert all(finding.line is None for finding in loaded.runs.findings)
+    assert (len(loaded.runs), len(loaded.keys)) == (20, 67)
+    assert {run.n_points for run in loaded.runs} == {20}
+    assert set(SWEPT) >= set(loaded.runs.hpm_group.important) - {"name", "machine.job"}
+
+
+def test_questions_about_runs_are_answered_and_timed(small_runs: Place) -> None:
+    """The answers are those of the configurations, looked at one by one."""
+    job = JOBS["select"]
+    loaded = job.prepare(small_runs)
+    asked = job.run(loaded)
+    hpms = {run.id: run.hpms for run in loaded.runs}
+    assert asked.seconds.keys() == set(QUESTIONS)
+    assert all(took > 0 for took in asked.seconds.values())
+    varying = {k for k in loaded.keys if len({str(hpm[k]) for hpm in hpms.values()}) > 1}
+    assert asked.answers["varying"] == sorted(varying)
+    wanted = [run for run, hpm in hpms.items() if hpm["optim.lr"] == 0.1]
+    assert asked.answers["filter"] == wanted
+    for key, ids in asked.answers["group_by"]:
+        same = [run for run, hpm in hpms.items() if [hpm[k] for k in SWEPT] == key]
+        assert ids == same
+    frame = asked.answers["to_frame"]
+    assert frame == {key: [hpm[key] for hpm in hpms.values()] for key in loaded.keys}
+    again = job.facts(job.run(loaded))
+    assert [again[f"{q} answer"] for q in QUESTIONS] == [
+        asked.facts()[f"{q} answer"] for q in QUESTIONS
+    ]
+
+
+def test_hydraflow_answers_the_same(small_runs: Place) -> None:
+    """What the other gives for the same runs is the same, before the two are compared."""
+    pytest.importorskip("hydraflow")
+    facts = {}
+    for name in ("select", "hydraflow"):
+        job = JOBS[name]
+        facts[name] = job.facts(job.run(job.prepare(small_runs)))
+    for question in QUESTIONS:
+        assert facts["select"][f"{question} answer"] == facts["hydraflow"][f"{question} answer"]
+
+
 @pytest.mark.skipif(not can_use_workers(), reason="load takes no workers yet")
 def test_two_processes_give_the_same_answer(small_sweep: Place) -> None:
     """Loading with two processes gives what one gives."""
@@ -267,6 +319,10 @@ def test_answers_that_differ_stop_the_comparison() -> None:
     """Ratios of jobs that did not do the same are not shown."""
     one = {"job": "a", "workload": "XS", "runs": 1, "n_points": 2, "points": 3, "hpms": 4}
     check_answers([one, {**one, "job": "b"}, {**one, "workload": "S", "points": 5}])
+    told = {f"{question} answer": 1 for question in QUESTIONS}
+    asked = {"job": "a", "workload": "R", **told}
+    with pytest.raises(RuntimeError, match="b and a on R: filter answer 2 and 1"):
+        check_answers([asked, {**asked, "job": "b", "filter answer": 2}])
     with pytest.raises(RuntimeError, match="b and a on XS: points 7 and 3"):
         check_answers([one, {**one, "job": "b", "points": 7}])
 

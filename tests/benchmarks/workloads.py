@@ -38,6 +38,8 @@ class Workload:
     splits : tuple of str
     form : {"native", "flat"}
         A line for each split of each epoch, or one wide row for each step.
+    sound : bool
+        Whether all lines and files are whole.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Workload:
     length: int
     splits: tuple[str, ...] = ("train", "val")
     form: Literal["native", "flat"] = "native"
+    sound: bool = False
 
     @property
     def bytes(self) -> int:
@@ -63,6 +66,9 @@ WORKLOADS = {
         Workload("LONG-XS", 2, 500, form="flat"),
         Workload("LONG-S", 4, 20_000, form="flat"),
         Workload("LONG", 20, 200_000, form="flat"),
+        Workload("RUNS-XS", 20, 5, ("val",), sound=True),
+        Workload("RUNS-S", 1_000, 5, ("val",), sound=True),
+        Workload("RUNS", 10_000, 5, ("val",), sound=True),
         Workload("100", 100, 5, ("val",)),
         Workload("1k", 1_000, 5, ("val",)),
         Workload("10k", 10_000, 5, ("val",)),
@@ -183,8 +189,9 @@ def _write_runs(workload: Workload, folder: Path, seed: int, runs: range) -> Non
         config = configuration(
             run // SEEDS, run % SEEDS, np.random.default_rng([seed, 0, run // 5])
         )
-        text = "\n".join(_with_faults(list(lines(workload, config, rng)), rng)) + "\n"
-        if rng.random() < TRUNCATED:
+        written = list(lines(workload, config, rng))
+        text = "\n".join(written if workload.sound else _with_faults(written, rng)) + "\n"
+        if not workload.sound and rng.random() < TRUNCATED:
             text = text[: int(len(text) * rng.uniform(0.5, 0.95))]
         (folder / f"run_{run:0{digits}d}.jsonl").write_text(text, encoding="ascii")
 

@@ -487,3 +487,20 @@ def test_show_tells_tags_and_notes(
     code, out, _ = run(capsys, "show", tmp_path / "tagged", group.ids[1])
     assert code == 0
     assert "tags:" not in out
+
+
+@pytest.mark.parametrize("by", [[], ["--by", "optim.lr"]])
+def test_a_table_begins_with_its_title_or_header(
+    digits: Path, by: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No line above it is blank, and none begins with a blank; the line below it is blank."""
+    first = {"sweep": "Configurations" if by else "Swept", "runs": "lr " if by else "run "}
+    for command, start in first.items():
+        _, out, _ = run(capsys, command, digits, *by)
+        lines = out.splitlines()
+        assert lines[0].startswith(start)
+        assert lines[1].strip()
+        rule = next(i for i, line in enumerate(lines) if line.startswith("─"))
+        end = next(i for i, line in enumerate(lines) if i > rule and not line)
+        assert not lines[end]
+        assert lines[end + 1]

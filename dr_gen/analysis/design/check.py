@@ -13,7 +13,7 @@ from dr_gen.analysis.design.drift import drift_issues, logged_environment
 from dr_gen.analysis.design.grid import Grid, grid_issues, grids
 from dr_gen.analysis.design.hidden import hidden_issues
 from dr_gen.analysis.design.issue import DesignIssue
-from dr_gen.analysis.design.replicates import replicate_issues, seeds_of
+from dr_gen.analysis.design.replicates import is_seed, replicate_issues, seeds_of
 from dr_gen.analysis.design.roles import Roles, roles, roles_of
 from dr_gen.analysis.design.spelling import mixed_numbers, one_spelling
 from dr_gen.analysis.design.sweep import Sweep
@@ -21,6 +21,7 @@ from dr_gen.analysis.samples import group_keys
 from dr_gen.model.codes import Codes
 from dr_gen.model.finding import Severity
 from dr_gen.model.group import RunGroup
+from dr_gen.model.hpm_group import HpmGroup
 
 if TYPE_CHECKING:
     import polars as pl
@@ -149,7 +150,7 @@ def check_design(group: RunGroup, *, by: Sequence[str] | None = None) -> DesignC
     wanted = [key for key in (hpms.important if asked is None else asked) if key in columns]
     columns, respelled = one_spelling(columns, wanted, hpms, positions)
     wanted = [key for key in wanted if key in columns]
-    parts = _roles(columns, wanted, hpms.seed, group, asked is not None)
+    parts = _roles(columns, wanted, _seed(hpms, columns, positions), group, asked is not None)
     sweep = Sweep(hpms, columns, positions, parts.factors, parts.seed, parts.seeds, parts.noise)
     found, depends, apart = grids(sweep)
     sweep = attrs.evolve(sweep, named_by=_named_by(sweep, found))
@@ -174,6 +175,14 @@ def check_design(group: RunGroup, *, by: Sequence[str] | None = None) -> DesignC
         (int(counts.min()), int(counts.max())),
         tuple(sorted(issues, key=lambda issue: -issue.severity.rank)),
     )
+
+
+def _seed(hpms: HpmGroup, columns: Columns, positions: Codes) -> str | None:
+    """The key that holds the seed; none if it is null, or no number or name, in all runs."""
+    if hpms.seed is None or hpms.seed in columns:
+        return hpms.seed
+    (value,) = hpms.table.column(hpms.seed, hpms.indices[positions[:1]])
+    return hpms.seed if is_seed(value) else None
 
 
 def _roles(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,23 +15,29 @@ from dr_gen.model.codes import Codes, counts_within, dense, joint
 from dr_gen.model.finding import Severity
 from dr_gen.model.run_table import Status
 
-__all__ = ["replicate_issues", "seeds_of"]
+__all__ = ["is_seed", "replicate_issues", "seeds_of"]
 
 _MOST_NAMED: Final = 3
 _LEFT_EARLY: Final = (Status.FAILED, Status.DIVERGED, Status.INCOMPLETE)
 
 
+def is_seed(value: Any) -> bool:
+    """Whether a value is a seed; a null or a lack says that there was none."""
+    return isinstance(value, int | float | str)
+
+
 def seeds_of(sweep: Sweep) -> Codes:
     """How many different seeds each configuration has; its runs, where no key holds a seed.
 
-    Of several seeds their combinations count. A run without one counts by itself.
+    Of several seeds their combinations count. A run without one counts by itself. A seed that is
+    the same in all runs is one seed.
 
     Returns
     -------
     intp array, dims (configuration,)
     """
     if not sweep.seeds:
-        return sweep.n_runs_of
+        return sweep.n_runs_of if sweep.seed is None else np.ones_like(sweep.n_runs_of)
     n, held = sweep.n_configurations, _held(sweep)
     codes, _ = sweep.columns.combinations(sweep.seeds)
     seeded = counts_within(sweep.configuration[held], n, codes[held])
@@ -136,7 +142,7 @@ def _unseeded(sweep: Sweep) -> Iterator[DesignIssue]:
         yield DesignIssue("no-seed", Severity.INFO, what, hint="log the seed of each run")
     elif sweep.seed in sweep.columns:
         column = sweep.columns[sweep.seed]
-        unset = np.array([not isinstance(v, int | float | str) for v in column.values], bool)
+        unset = np.array([not is_seed(value) for value in column.values], bool)
         lacking = unset[column.codes]
         if lacking.any():
             of = f"{int(lacking.sum()):,} of {sweep.n_runs:,} runs"

@@ -69,7 +69,8 @@ def roles(columns: Columns, important: Sequence[str], seed: str | None, labels: 
     important : sequence of str
         Keys that the group takes for swept.
     seed : str, optional
-        The key that it takes for the seed.
+        The key that it takes for the seed. One that has the same value in all runs stays the seed
+        if no other varies: then runs of one configuration are copies.
     labels : Labels
     """
     issues: list[DesignIssue] = []
@@ -86,9 +87,9 @@ def roles(columns: Columns, important: Sequence[str], seed: str | None, labels: 
         issues.append(_unique_issue(columns[key], labels))
     factors = tuple(key for key in important if key not in suspected)
     if seed is None or seed not in columns:
-        seed = min(seeds, key=lambda k: (k.count("."), k), default=None)
-    if seed is None:
-        issues += _numbered(columns, factors, labels)
+        seed = min(seeds, key=lambda k: (k.count("."), k), default=seed)
+        if seed not in seeds:
+            issues += _numbered(columns, factors, labels)
     return roles_of(columns, factors, seed, issues)
 
 

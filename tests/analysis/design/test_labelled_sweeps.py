@@ -358,6 +358,19 @@ def labelled() -> Iterator[Labelled]:
     )
     yield Labelled("nothing swept", grid(lr=[0.1], seed=SEEDS), {"nothing-swept"})
     yield Labelled("no seed", grid(lr=[0.1, 0.2], note=["a"]) * 2, {"no-seed"})
+    yield Labelled("a seed that is null", grid(lr=[0.1, 0.2], seed=[None]) * 2, {"no-seed"})
+    yield Labelled(
+        "one seed in all runs",
+        grid(lr=[0.1, 0.2], seed=[42]) * 3,
+        {"duplicate-seed", "single-seed"},
+        {"seed"},
+    )
+    yield Labelled("one run of each", grid(lr=[0.1, 0.2], seed=[42]), {"single-seed"}, set())
+    yield Labelled(
+        "one seed in all runs, and one that varies",
+        grid(lr=[0.1, 0.2], seed=[42], data__seed=SEEDS),
+        set(),
+    )
 
 
 LABELLED = list(labelled())
