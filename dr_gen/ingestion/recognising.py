@@ -155,7 +155,7 @@ class _Recognition:
             return None
         name = run_id(look.given, one.root)
         if self._named is not None and not (known is not None and known.format):
-            usual = not hasattr(self._named, "claims") and path.suffix in LOG_SUFFIXES
+            usual = path.suffix in getattr(self._named, "suffixes", LOG_SUFFIXES)
             if look.given != one.root and not (usual and not _is_sidecar(path)):
                 return None
         try:

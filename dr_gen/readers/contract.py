@@ -182,17 +182,27 @@ class More:
 class Reader(Protocol):
     """One file format. Never raises for the content of a file: everything becomes a finding.
 
-    Four more names are looked for, and a reader does without them just as well: ``claims(tree)``,
-    where a run is more than one file: it gives a `Claim` for each source that the names of the
-    files in a `dr_gen.readers.tree.Tree` tell, and no other reader gets these files if `detect`
-    then is surest of the first of them; ``ceiling``, the
-    highest confidence that `detect` ever gives (a reader that only guesses is then not asked about
-    a file that another is surer of); ``read_many(items)``, which takes ``(path, run_id, options)``
-    of many files and gives what `read` gives for each, in order, where reading them together is
-    faster; and ``read_more(items)``, which takes a `More` for each of many files of lines that
-    grew, and gives for each exactly what `read` would give for the whole file (and what `detect`
-    would still call its own), or None where only `read` can tell. A file that is no text of lines
-    can be gone on with by a reader that has ``tail_of_records = True`` and gives `ReadResult.end`.
+    More names are looked for, and a reader does without them just as well:
+
+    ``claims(tree)``
+        Where a run is more than one file: a `Claim` for each source that the names of the files in
+        a `dr_gen.readers.tree.Tree` tell. No other reader gets these files if `detect` then is
+        surest of the first of them.
+    ``suffixes``
+        Endings of the files beside these that are read when the caller names the format; by default
+        the usual ones of text logs.
+    ``ceiling``
+        The highest confidence that `detect` ever gives: a reader that only guesses is then not
+        asked about a file that another is surer of.
+    ``read_many(items)``
+        Takes ``(path, run_id, options)`` of many files and gives what `read` gives for each, in
+        order, where reading them together is faster.
+    ``read_more(items)``
+        Takes a `More` for each of many files of lines that grew, and gives for each exactly what
+        `read` would give for the whole file (and what `detect` would still call its own), or None
+        where only `read` can tell.
+    ``tail_of_records``
+        True where files are no text of lines and ``read_more`` goes on behind `ReadResult.end`.
     """
 
     @property

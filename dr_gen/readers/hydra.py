@@ -138,6 +138,11 @@ class HydraReader:
         """Name of the format."""
         return "hydra"
 
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Nothing but jobs is read when the format is named."""
+        return ()
+
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """Each job, if there is nothing else in its folder."""
         for folder in tree.folders:

@@ -10,6 +10,9 @@ in all rows are taken for hyperparameters. Facts
 that are no measurements (ids, hosts, texts that never change) are in ``metadata["columns"]``, and
 ``metadata["x_columns"]`` says which column an axis came from where its name differs.
 
+Files in one folder that are called by splits and alike otherwise (``train.jsonl``, ``val.jsonl``)
+are one run.
+
 Files: ``.jsonl``, ``.ndjson``, ``.json``, ``.log`` and ``.txt``, each also with ``.gz``. In a log
 or text file the objects may end lines that begin with other text.
 """
@@ -22,12 +25,14 @@ from pathlib import Path
 
 import attrs
 
-from dr_gen.readers.contract import Detection, More, ReadOptions, ReadResult
+from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.flat_lines import FlatReader
 from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.jsonlines_more import read_more
 from dr_gen.readers.lines import JsonLines, log_suffix
 from dr_gen.readers.sniffing import CEILING, TEXT_LOGS, json_lines_detection
+from dr_gen.readers.split_files import as_one, claims_by_split
+from dr_gen.readers.tree import LOG_SUFFIXES, Tree
 
 __all__ = ["JsonLinesReader"]
 
@@ -58,17 +63,34 @@ class JsonLinesReader:
         """It is never surer of a file than this."""
         return CEILING
 
+    def claims(self, tree: Tree) -> Iterator[Claim]:
+        """Files of one run for each split: ``train.jsonl`` and ``val.jsonl``."""
+        return claims_by_split(tree, LOG_SUFFIXES)
+
     def detect(self, path: Path, head: bytes) -> Detection:
         """See `json_lines_detection`; never above 0.9, for formats that are known exactly."""
         return json_lines_detection(path, head)
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The run of a file; no run when it holds no object, or a list of other things."""
+        if options.parts:
+            return self._read_splits([path, *options.parts], run_id, options)
         lines = JsonLines(path, run_id, embedded=log_suffix(path) in TEXT_LOGS)
         log = JsonLog(path, run_id, options.columns)
         for number, record in lines:
             log.take(number, record)
         return self._result(path, lines, log, options)
+
+    def _read_splits(self, paths: Sequence[Path], run_id: str, options: ReadOptions) -> ReadResult:
+        alone = attrs.evolve(options, parts=())
+        results = [self.read(path, run_id, alone) for path in paths]
+        runs = [run for result in results for run in result.runs]
+        findings = tuple(finding for result in results for finding in result.findings)
+        if (one := as_one(runs) if runs else None) is not None:
+            return ReadResult((one,), findings, closed=True)
+        # Files that tell the same of their splits are runs of their own after all.
+        others = (run.with_facts(id=f"{run_id}/{Path(run.source).stem}") for run in runs)
+        return ReadResult(tuple(others), findings, closed=True)
 
     def read_many(self, items: Iterable[tuple[Path, str, ReadOptions]]) -> Iterator[ReadResult]:
         """What `read` gives for each file, in order; those of plain rows are read faster."""
@@ -76,7 +98,7 @@ class JsonLinesReader:
         for path, run_id, options in items:
             log = JsonLog(path, run_id, options.columns)
             found = None
-            if log_suffix(path) not in TEXT_LOGS:
+            if log_suffix(path) not in TEXT_LOGS and not options.parts:
                 found = plain.read(path, run_id, log.keep)
             if found is None:
                 yield self.read(path, run_id, options)
@@ -97,4 +119,5 @@ class JsonLinesReader:
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
         """What `read` would give for files that grew, from what was appended; None: it cannot."""
-        return read_more(items, self.clock)
+        alone = iter(read_more([item for item in items if not item.options.parts], self.clock))
+        return [None if item.options.parts else next(alone) for item in items]

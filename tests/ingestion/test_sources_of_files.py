@@ -30,6 +30,7 @@ class ColumnsReader:
     """``run.col`` holds the hyperparameters, the files in ``cols/`` one number a line each."""
 
     name = "columns"
+    suffixes = ()
 
     def __init__(self) -> None:
         self.read_paths: list[Path] = []

@@ -1,0 +1,93 @@
+"""Runs that have a file for each split, such as ``train.jsonl`` and ``val.jsonl`` in one folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from dr_gen.model.curve_table import CurveTable
+from dr_gen.model.finding import Finding, Severity
+from dr_gen.model.run import RunData
+from dr_gen.readers.contract import Claim
+from dr_gen.readers.naming import file_split
+from dr_gen.readers.settings import differing, named
+from dr_gen.readers.tree import Tree
+
+__all__ = ["as_one", "claims_by_split"]
+
+
+def claims_by_split(tree: Tree, suffixes: Iterable[str]) -> Iterator[Claim]:
+    """The files of each folder that are called by splits and alike but for them.
+
+    Parameters
+    ----------
+    tree : Tree
+    suffixes : iterable of str
+        How such files may end.
+
+    Examples
+    --------
+    >>> tree = Tree.of(["a/train_log.jsonl", "a/val_log.jsonl", "a/x.jsonl", "b/train.jsonl"])
+    >>> [(claim.path, claim.parts, claim.named) for claim in claims_by_split(tree, [".jsonl"])]
+    [('a/train_log.jsonl', ('a/val_log.jsonl',), 'a')]
+    """
+    ends = tuple(suffixes)
+    for folder, names in tree.folders.items():
+        alike: dict[tuple[str, str], dict[str, str]] = {}
+        for name in names:
+            if not name.endswith(ends):
+                continue
+            stem, dot, suffix = name.partition(".")
+            split = file_split(stem)
+            if split is not None:
+                _, _, rest = stem.casefold().partition("_")
+                alike.setdefault((rest, dot + suffix), {}).setdefault(split, name)
+        for files in alike.values():
+            if len(files) > 1:
+                paths = sorted(os.path.join(folder, name) for name in files.values())
+                yield Claim(paths[0], tuple(paths[1:]), folder or os.curdir)
+
+
+def as_one(runs: Sequence[RunData]) -> RunData | None:
+    """Runs read from the files of one run as that run; None if two have a curve of one name.
+
+    Parameters
+    ----------
+    runs : sequence of RunData
+        At least one; the first gives id, experiment and source. Each is a table of its own.
+    """
+    first = runs[0]
+    names = [name for run in runs for name in run.metrics]
+    if len(set(names)) < len(names):
+        return None
+    table = CurveTable.concat([run.table.curves for run in runs], [1] * len(runs))
+    curves = attrs.evolve(table, run=np.zeros_like(table.run))
+    hpms: dict[str, Any] = {}
+    findings: list[Finding] = []
+    metadata: dict[str, Any] = {}
+    for run in runs:
+        findings += run.findings
+        metadata = _filled_in(metadata, run.record.metadata)
+        both = [key for key in run.hpms if key in hpms]
+        if clash := differing({k: hpms[k] for k in both}, {k: run.hpms[k] for k in both}):
+            message = f"other values than in {first.source} for {named(clash)}"
+            hint = "the first file counts; two runs in one folder? give each its own"
+            about = (message, Severity.WARNING, run.source, None, first.id, hint)
+            findings.append(Finding("config-conflict", *about))
+        hpms = {**run.hpms, **hpms}
+    facts = {"experiment": first.experiment, "source": first.source, "metadata": metadata}
+    time = first.record.time_parsed
+    return RunData.build(first.id, hpms, curves, findings=findings, time_parsed=time, **facts)
+
+
+def _filled_in(known: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts with what they lack from others, inside of dicts as well."""
+    out = {**more, **known}
+    for name, value in known.items():
+        if isinstance(value, dict) and isinstance(more.get(name), dict):
+            out[name] = {**more[name], **value}
+    return out
