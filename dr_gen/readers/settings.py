@@ -13,6 +13,7 @@ import attrs
 from dr_gen.errors import UsageError
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.hpm import canonical, plain_value
+from dr_gen.readers.interpolation import interpolated
 
 __all__ = [
     "CONFIG_KEYS",
@@ -157,6 +158,7 @@ def _parsed(file: Path, run: str, content: bytes) -> tuple[dict[str, Any], list[
         message = f"holds a {type(data).__name__}; expected names with values"
         return {}, [_sidecar_finding(file, run, message)]
     flat, problems = flat_config(_unwrapped(data))
+    flat = flat if file.suffix == ".json" else interpolated(flat)
     return flat, [_sidecar_finding(file, run, text) for text in problems]
 
 
