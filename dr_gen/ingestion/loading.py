@@ -110,7 +110,8 @@ def load(
     columns : ColumnMap, optional
         What columns mean, where guessing fails.
     experiment : str, optional
-        What the runs belong to; by default the name of the folder given.
+        What the runs belong to; by default the name of the folder given, or, of the folder of a
+        single run as trackers leave it, of its experiment.
     expected_epochs : int, optional
         Epochs that every run should have; by default what its configuration says. Runs of a store
         are judged by it again.

@@ -20,6 +20,7 @@ from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, Reader
 from dr_gen.readers.plain_files import OPENING
+from dr_gen.readers.run_dirs import experiment_of
 from dr_gen.readers.tree import LOG_SUFFIXES, experiment_name, natural_order, run_id, walk
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.sources import SourceRecord
@@ -50,7 +51,8 @@ def plan(
     format : str, optional
         Name of the format; by default each file is recognised by its content.
     experiment : str, optional
-        What the runs belong to; by default the name of the folder given.
+        What the runs belong to; by default the name of the folder given, or, of the folder of a
+        single run as trackers leave it, of its experiment.
     columns, expected_epochs
         As for `load`; a file that was read otherwise is to be read again.
 
@@ -176,7 +178,8 @@ def _searches(
         elif not catalogues.exists(root):
             files, unlisted = walk(top)
             findings += unlisted
-            name = experiment if experiment is not None else experiment_name(root)
+            of_folder = experiment_of(root) if experiment is None else experiment
+            name = experiment_name(root) if of_folder is None else of_folder
             yield _Search(top, name, memory.look(memory.outside(files, top)))
 
 
