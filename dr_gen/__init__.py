@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from dr_gen.analysis.comparison import compare as compare
     from dr_gen.analysis.design.check import check_design as check_design
     from dr_gen.analysis.seeds import summarize as summarize
+    from dr_gen.artifacts import artifact_folder as artifact_folder
+    from dr_gen.artifacts import iter_artifacts as iter_artifacts
     from dr_gen.config import AnalysisConfig as AnalysisConfig
     from dr_gen.errors import DrGenError as DrGenError
     from dr_gen.ingestion import Run as Run
@@ -63,9 +65,11 @@ _HOMES = {
     "Severity": "model.finding",
     "SplitMetrics": "model.split_metrics",
     "Status": "model.run_table",
+    "artifact_folder": "artifacts",
     "check_design": "analysis.design.check",
     "compare": "analysis.comparison",
     "ingest": "ingestion",
+    "iter_artifacts": "artifacts",
     "iter_run_dirs": "readers.run_dirs",
     "list_overlays": "store.overlays",
     "load": "ingestion",

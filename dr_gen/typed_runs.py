@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar, overload
+from typing import Any, TypeAlias, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 import attrs
 
+from dr_gen.artifacts import artifact_folder
 from dr_gen.errors import ConfigMismatchError, UsageError
 from dr_gen.model.binding import UNBOUND, Binding, C_co, I_co
 from dr_gen.model.finding import Finding, Severity
@@ -18,16 +19,13 @@ from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunTable
 from dr_gen.structuring import Misfit, check_class, structured
 
-__all__ = ["ARTIFACTS", "Factory", "artifact_folder", "binding_of", "typed"]
+__all__ = ["Factory", "binding_of", "typed"]
 
 C = TypeVar("C")
 ImplT = TypeVar("ImplT")
 
 Factory: TypeAlias = Callable[[Path], ImplT] | Callable[[Path, C], ImplT]
 """Makes something for a run of its folder of artifacts, or of that and its configuration."""
-
-ARTIFACTS: Final = "artifacts"
-"""The folder beside a log that holds what the run produced, where there is one."""
 
 
 @overload
@@ -96,23 +94,6 @@ def binding_of(config: type[Any] | None, impl: Callable[..., Any] | None) -> Bin
     return _Classes(config, impl, _takes_config(impl))
 
 
-def artifact_folder(source: str) -> Path:
-    """Where a run left its artifacts.
-
-    ``artifacts`` beside its log if there is such a folder, as MLflow has it, else the folder of
-    the log itself.
-
-    Parameters
-    ----------
-    source : str
-        The log, or the folder of the run.
-    """
-    path = Path(source)
-    folder = path if path.is_dir() else path.parent
-    inside = folder / ARTIFACTS
-    return inside if inside.is_dir() else folder
-
-
 def _takes_config(impl: Callable[..., Any] | None) -> bool:
     if impl is None:
         return False
@@ -175,9 +156,7 @@ class _Classes(Binding[C_co, I_co]):
             return super().impl(run)
         known = self._impls.setdefault(run.table, {})
         if run.index not in known:
-            if not run.source:
-                raise UsageError(f"run {run.id!r} has no source, and so no folder of artifacts")
-            folder = artifact_folder(run.source)
+            folder = artifact_folder(run)
             arguments = (folder, self.cfg(run)) if self.takes_config else (folder,)
             known.setdefault(run.index, self.factory(*arguments))
         return known[run.index]

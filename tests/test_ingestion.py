@@ -15,9 +15,10 @@ import pytest
 from dr_gen.errors import SourceNotFoundError, UnknownFormatError, UnknownKeyError, UsageError
 from dr_gen.ingestion import ingest, load, plan
 from dr_gen.model.finding import Finding
+from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
-from dr_gen.readers.contract import ReadResult
+from dr_gen.readers.contract import ColumnMap, ReadResult
 from dr_gen.readers.native import NativeReader
 from dr_gen.readers.runlogger import RunLogger
 
@@ -151,6 +152,67 @@ def test_expected_epochs_can_be_given(tmp_path: Path) -> None:
     """A run shorter than the caller expects is warned about, even if it ended by itself."""
     native(tmp_path / "a.jsonl")
     assert [f.code for f in load(tmp_path, expected_epochs=5)[0].findings] == ["short-run"]
+
+
+def judged(group: RunGroup) -> list[Any]:
+    """What is said of each run, in any order."""
+    return [(run.id, run.status, run.reasons, sorted(map(str, run.findings))) for run in group]
+
+
+@pytest.mark.parametrize("first", [None, 2, 7])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5])
+def test_a_store_is_judged_by_the_epochs_expected(
+    tmp_path: Path, first: int | None, epochs: int
+) -> None:
+    """Runs of a store are judged as their logs would be, whatever it was filled with."""
+    native(tmp_path / "logs" / "a.jsonl")
+    native(tmp_path / "logs" / "b.jsonl", epochs=2)
+    flat(tmp_path / "logs" / "c.jsonl", 4)
+    whole = (tmp_path / "logs" / "a.jsonl").read_bytes()
+    (tmp_path / "logs" / "d.jsonl").write_bytes(b"".join(whole.splitlines(True)[:4]))
+    ingest(tmp_path / "logs", tmp_path / "store", expected_epochs=first)
+    wanted = judged(load(tmp_path / "logs", expected_epochs=epochs, cache=False))
+    again = load(tmp_path / "store", expected_epochs=epochs)
+    assert judged(again) == wanted
+    assert judged(load([tmp_path / "store"], expected_epochs=epochs)) == wanted
+    ingest(tmp_path / "store", tmp_path / "other", expected_epochs=epochs)
+    assert judged(load(tmp_path / "other")) == wanted
+    native(tmp_path / "more" / "e.jsonl")
+    both = load([tmp_path / "store", tmp_path / "more"], expected_epochs=epochs, cache=False)
+    alone = load(tmp_path / "more", expected_epochs=epochs, cache=False)
+    assert judged(both) == [*wanted, *judged(alone)]
+    assert judged(load(tmp_path / "store")) != wanted or epochs == first
+    with pytest.raises(UsageError, match="at least 1"):
+        load(tmp_path / "store", expected_epochs=0)
+
+
+def test_validators_look_at_the_runs_of_a_store(tmp_path: Path) -> None:
+    """They run beside those that the store was filled with."""
+    native(tmp_path / "logs" / "a.jsonl", epochs=9)
+    ingest(tmp_path / "logs", tmp_path / "store")
+
+    def strict(run: RunData) -> list[Finding]:
+        return [Finding("seen", f"looked at {run.id}", "info", run=run.id)]
+
+    found = load(tmp_path / "store", validators=[strict])
+    assert [f.code for f in found.findings] == ["short-run", "seen"]
+
+
+@pytest.mark.parametrize("option", ["format", "columns", "experiment"])
+def test_how_to_read_is_refused_for_a_store(tmp_path: Path, option: str) -> None:
+    """What would be without effect is an error that says so, unless there are logs as well."""
+    native(tmp_path / "logs" / "a.jsonl")
+    ingest(tmp_path / "logs", tmp_path / "store")
+    native(tmp_path / "more" / "b.jsonl")
+    value = {"format": "native", "columns": ColumnMap(), "experiment": "x"}[option]
+    stores = [tmp_path / "store", [tmp_path / "store"], [tmp_path / "store"] * 2]
+    for path in stores:
+        with pytest.raises(UsageError, match=f"^{option} cannot be given for a store"):
+            load(path, **{option: value})
+    with pytest.raises(UsageError, match="ingest them again"):
+        ingest(tmp_path / "store", tmp_path / "other", **{option: value})
+    mixed = load([tmp_path / "store", tmp_path / "more"], **{option: value})
+    assert len(mixed) == 2
 
 
 def test_progress_is_reported(tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ import attrs
 import pytest
 
 import dr_gen
-from dr_gen import RunData, RunGroup, RunLogger, Severity, typed
-from dr_gen.errors import ConfigMismatchError, NotOneError, UsageError
-from dr_gen.typed_runs import artifact_folder
+from dr_gen import RunData, RunGroup, RunLogger, Severity, artifact_folder, typed
+from dr_gen.errors import ConfigMismatchError, NotOneError, UnknownKeyError, UsageError
 
 
 @attrs.frozen
@@ -217,3 +216,71 @@ def test_one_path_is_one_run(logs: Path) -> None:
     assert isinstance(dr_gen.Run.load([logs / "b"], cache=False)[0].cfg, dict)
     with pytest.raises(NotOneError, match="4 runs fit"):
         dr_gen.Run.load(logs, cache=False)
+
+
+class Energy:
+    """An analyzer with a number, a nested one, and a method."""
+
+    def __init__(self, folder: Path) -> None:
+        self.energy = float(len(folder.parent.name))
+        self.of = {"it": {"square": self.energy**2}}
+
+    def method(self) -> None:
+        """Nothing that a run has."""
+
+
+def test_what_objects_have_is_found_by_key(logs: Path) -> None:
+    """Attributes of `impl` and of `cfg` select, sort and table; a misfit run has none of `cfg`."""
+    group = dr_gen.load(logs, config=Config, impl=Energy, cache=False)
+    assert group.to_list("impl.energy") == [1.0, 1.0, 1.0, 3.0]
+    assert group.filter(impl__energy=(2, None)).ids == ("odd",)
+    assert group.sort("impl.of.it.square", reverse=True).ids[0] == "odd"
+    assert group.filter("impl.energy = 1 and cfg.optim.lr > 0.1").ids == ("b", "c")
+    assert group.to_list("cfg.layers") == [2, 2, 2, dr_gen.MISSING]
+    assert group.to_list("impl")[0] is group[0].impl
+    assert group.to_frame("id", "impl.energy")["impl.energy"].to_list() == [1, 1, 1, 3]
+    assert group[3].get("impl.energy") == 3.0
+    assert group[3].get("cfg.layers", 7) == 7
+    assert [len(runs) for runs in group.group_by("impl.energy").values()] == [3, 1]
+    for key in ("impl.method", "impl.enrgy", "cfg.nope"):
+        with pytest.raises(UnknownKeyError):
+            group.to_list(key)
+    assert dr_gen.load(logs, cache=False).to_list("cfg.optim.name", 1) == [1] * 4
+    with pytest.raises(UnknownKeyError):
+        dr_gen.load(logs, cache=False).filter(impl=1)
+
+
+def test_a_hyperparameter_comes_before_an_object() -> None:
+    """A key of the configuration that is called so is meant."""
+    run = RunData.from_dict({"id": "a", "hpms": {"impl": {"energy": 3}}})
+    group = typed(RunGroup.from_runs([run]), impl=Energy)
+    assert group.to_list("impl.energy") == [3]
+
+
+def test_files_that_runs_left(logs: Path) -> None:
+    """By run, by group or by path; each once, sorted; a run without a source has none."""
+    for name in "ba":
+        (logs / name / "artifacts" / "ckpt").mkdir()
+        for file in ("ckpt/2.pt", "ckpt/1.pt", "model.pt"):
+            (logs / name / "artifacts" / file).write_text(name)
+    group = dr_gen.load(logs, cache=False)
+
+    def found(runs: Any, *pattern: str) -> list[str]:
+        return [str(p.relative_to(logs)) for p in dr_gen.iter_artifacts(runs, *pattern)]
+
+    assert found(group[0]) == ["a/artifacts/ckpt", "a/artifacts/model.pt"]
+    assert found(group, "model.*") == ["a/artifacts/model.pt", "b/artifacts/model.pt"]
+    assert found(group["b"], "**/*.pt") == [
+        *("b/artifacts/ckpt/1.pt", "b/artifacts/ckpt/2.pt", "b/artifacts/model.pt")
+    ]
+    assert found(dr_gen.iter_run_dirs(logs), "*.pt") == found(group, "*.pt")
+    assert found(logs / "b", "*.pt") == ["b/artifacts/model.pt"]
+    assert found(group.filter(id="c")) == found([]) == []
+    flat = [logs / "one.jsonl", logs / "two.jsonl"]
+    for log in flat:
+        log.touch()
+    assert found(flat, "*.jsonl") == ["one.jsonl", "two.jsonl"]
+    with pytest.raises(UsageError, match="run 'x' has no source"):
+        dr_gen.iter_artifacts(RunData.from_dict({"id": "x"}))
+    with pytest.raises(UsageError, match="no pattern '/abs'"):
+        dr_gen.iter_artifacts(group, "/abs")

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
+from dr_gen.errors import UsageError
 from dr_gen.group_validators import validate_group
 from dr_gen.ingestion import cache as caches
 from dr_gen.ingestion.applying import apply
@@ -19,6 +20,11 @@ from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
 from dr_gen.ingestion.plans import Plan, Source
 from dr_gen.ingestion.reading import Progress, read_sources, renamed
+<<<<<<< HEAD
+=======
+from dr_gen.ingestion.rechecking import rechecked
+from dr_gen.ingestion.rules import Rules
+>>>>>>> collections
 from dr_gen.model.direction import Direction
 from dr_gen.model.finding import Finding
 from dr_gen.model.group import RunGroup
@@ -34,6 +40,8 @@ from dr_gen.typed_runs import Factory, binding_of
 from dr_gen.validators import Validator
 
 __all__ = ["ingest", "load", "open_store"]
+
+_HOW_TO_READ = ("format", "columns", "experiment")
 
 C = TypeVar("C")
 ImplT = TypeVar("ImplT")
@@ -108,13 +116,19 @@ def load(
     columns : ColumnMap, optional
         What columns mean, where guessing fails.
     experiment : str, optional
-        What the runs belong to; by default the name of the folder given.
+        What the runs belong to; by default the name of the folder given, or, of the folder of a
+        single run as trackers leave it, of its experiment.
     expected_epochs : int, optional
-        Epochs that every run should have; by default what its configuration says.
+        Epochs that every run should have; by default what its configuration says. Runs of a store
+        are judged by it again.
     validators : sequence of callables, optional
+<<<<<<< HEAD
         Instead of `default_validators`.
     deleted : bool
         Whether runs count that were marked as deleted in the tool that logged them (MLflow).
+=======
+        Instead of `default_validators`; for runs of a store, beside those it was filled with.
+>>>>>>> collections
     progress : callable, optional
         Called with the number of sources read and the number there are.
     cache : bool
@@ -142,7 +156,8 @@ def load(
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
     UsageError
-        If configurations cannot be made a `config`, or `impl` takes something else.
+        If configurations cannot be made a `config`, or `impl` takes something else; if `format`,
+        `columns` or `experiment` is given for stores alone, which are not read by them.
     WorkerError
         If a worker did not do its part; nothing is kept of it.
     """
@@ -172,21 +187,30 @@ def _loaded(
     given = _listed(path)
     roots = roots_of(given)
     any_store = any(map(catalogues.exists, roots))
+    if any_store and all(map(catalogues.exists, roots)):
+        _refuse_for_stores(options)
+    checks = None if validators is None else tuple(validators)
     if len(roots) == 1 and any_store:
-        return open_store(roots[0], **settings)
+        return rechecked(open_store(roots[0], **settings), options["expected_epochs"], checks)
     if cache and validators is None and not any_store:
         cached = caches.load(given, options, progress, crew, **settings)
         if cached is not None:
             return validate_group(cached)
     decided = plan(given, **options)
+<<<<<<< HEAD
     checks = None if validators is None else tuple(validators)
     rules = attrs.evolve(decided.rules, validators=checks)
+=======
+    rules = Rules(
+        options["format"], options["columns"] or ColumnMap(), options["expected_epochs"], checks
+    )
+>>>>>>> collections
     n_bytes = sum(map(_size, decided.sources)) if not crew.alone else 0
     if who_reads(crew, n_bytes).alone or not decided.sources:
         results = read_sources(decided.sources, rules, progress)
         runs = [run for result in results for run in result.runs]
         findings = [finding for result in results for finding in result.findings]
-        return _together(decided, runs, findings, settings)
+        return _together(decided, rules, runs, findings, settings)
     with tempfile.TemporaryDirectory(prefix="dr_gen-") as folder:
         # By way of files, since arrays that are sent between processes are copied several times.
         store = Path(folder, "store")
@@ -195,7 +219,17 @@ def _loaded(
             apply(steps, progress=progress, workers=crew)
         group = stores.open_store(store)
     found = group.source_findings[len(steps.findings) :]
-    return _together(decided, group, found, settings)
+    return _together(decided, rules, group, found, settings)
+
+
+def _refuse_for_stores(options: Mapping[str, Any]) -> None:
+    """What says how logs are read is of no effect where there are none."""
+    given = [name for name in _HOW_TO_READ if options[name] is not None]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} cannot be given for a store, whose logs were read when it was "
+            "filled; ingest them again, or load the logs themselves"
+        )
 
 
 def _listed(paths: Any) -> PathLike | Sequence[PathLike]:
@@ -214,6 +248,7 @@ def _size(source: Source) -> int:
 
 def _together(
     decided: Plan,
+    rules: Rules,
     read: Iterable[RunData],
     found: Iterable[Finding],
     settings: Mapping[str, Any],
@@ -222,7 +257,7 @@ def _together(
     runs: list[RunData] = []
     findings = list(decided.findings)
     for store in decided.stores:
-        stored = open_store(store)
+        stored = rechecked(open_store(store), rules.expected_epochs, rules.validators)
         runs += stored
         findings += stored.source_findings
     runs += read

@@ -12,21 +12,12 @@ from numpy.typing import NDArray
 from dr_gen.errors import UnknownKeyError
 from dr_gen.model.column import Column
 from dr_gen.model.hpm import MISSING
+from dr_gen.model.nested import entry_or_attribute
 from dr_gen.model.verbs import Verbs
 
-__all__ = ["Collection", "entry_or_attribute"]
+__all__ = ["Collection"]
 
 ItemT = TypeVar("ItemT")
-
-
-def entry_or_attribute(item: Any, key: str) -> Any:
-    """What an item has under a key: an entry of nested mappings, or attributes of attributes."""
-    if isinstance(item, Mapping) and key in item:
-        return item[key]
-    name, dot, rest = key.partition(".")
-    is_mapping = isinstance(item, Mapping)
-    found = item.get(name, MISSING) if is_mapping else getattr(item, name, MISSING)
-    return entry_or_attribute(found, rest) if dot and found is not MISSING else found
 
 
 def _items(items: Iterable[ItemT]) -> tuple[ItemT, ...]:

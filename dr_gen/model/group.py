@@ -14,6 +14,7 @@ from dr_gen.errors import UnknownKeyError
 from dr_gen.model import cube, markup
 from dr_gen.model.address import MetricAddress, find_address
 from dr_gen.model.binding import UNBOUND, Binding, C_co, I_co
+from dr_gen.model.bound_keys import column_of
 from dr_gen.model.column import Column
 from dr_gen.model.curve import Repeats
 from dr_gen.model.direction import Direction
@@ -223,7 +224,7 @@ class RunGroup(Editable, Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
         return RunKeys(self.table, self.indices, self.labels, self.directions)
 
     def column(self, key: str) -> Column:
-        """The value of a key in each run: a hyperparameter, a fact or a metric; see `RunKeys`.
+        """The value of a key in each run, as `RunKeys` finds it, else `column_of`.
 
         Raises
         ------
@@ -232,7 +233,7 @@ class RunGroup(Editable, Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
         AmbiguousNameError
             If several keys are called so.
         """
-        return self._keys.column(key)
+        return column_of(self._keys, key, self)
 
     def is_key(self, name: str) -> bool:
         """Whether `name` is a whole dotted key of a hyperparameter, or a fact."""

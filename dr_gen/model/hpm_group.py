@@ -253,9 +253,12 @@ class HpmGroup:
         return repr(value) if alike else shown
 
     def describe(self, hpm: Mapping[str, Any]) -> str:
-        """A configuration in display names: ``Init=random LR=0.1``; ``all runs`` for none."""
+        """A configuration in display names: ``Init=random LR=0.1``; ``all runs`` for none.
+
+        In the order of the real keys, whatever the order they are given in, as `str` of an `Hpm`.
+        """
         names = self.labels.key_names(list(hpm))
-        shown = " ".join(f"{names[key]}={self.text(key, value)}" for key, value in hpm.items())
+        shown = " ".join(f"{names[key]}={self.text(key, hpm[key])}" for key in sorted(hpm))
         return shown or "all runs"
 
     def swept_table(self) -> tuple[list[str], list[list[list[str]]]]:

@@ -123,8 +123,8 @@ class Labels:
         ]
 
     def configuration(self, hpm: Mapping[str, Any], keys: Sequence[str] | None = None) -> str:
-        """One line such as ``Init=random LR=0.01``."""
-        chosen = list(hpm) if keys is None else list(keys)
+        """One line such as ``Init=random LR=0.01``: `keys` in their order, else all, sorted."""
+        chosen = sorted(hpm) if keys is None else list(keys)
         names = self.key_names(chosen)
         return " ".join(f"{names[k]}={self.value(k, hpm.get(k, MISSING))}" for k in chosen)
 

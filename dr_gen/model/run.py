@@ -12,6 +12,7 @@ import numpy as np
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.address import MetricAddress, find_address
 from dr_gen.model.binding import UNBOUND, Binding, C_co, I_co
+from dr_gen.model.bound_keys import column_of
 from dr_gen.model.curve import MetricCurve, MetricCurves, Repeats
 from dr_gen.model.curve_builder import CurveBuilder
 from dr_gen.model.curve_table import CurveTable
@@ -270,7 +271,8 @@ class RunData(Editable, Mapping[str, SplitMetrics], Generic[C_co, I_co]):
         ----------
         key : str
             A hyperparameter (``__`` reads as a dot), or the name that it is a part of, for a dict;
-            ``id``, ``status``, ``experiment``, ``source``; or a metric address.
+            ``id``, ``status``, ``experiment``, ``source``; a metric address; or ``cfg`` and
+            ``impl``, also with a name behind, as ``impl.energy``.
         default : object, optional
             For a run that lacks the key; a callable gets the run. A null is no lack.
 
@@ -281,7 +283,7 @@ class RunData(Editable, Mapping[str, SplitMetrics], Generic[C_co, I_co]):
         """
         keys = RunKeys(self.table, np.array([self.index], np.intp))
         try:
-            value = keys.column(key).values()[0]
+            (value,) = column_of(keys, key, [self]).values()
         except UnknownKeyError:
             value = MISSING
         if value is not MISSING:

@@ -22,7 +22,15 @@ from dr_gen.errors import SourceNotFoundError, UnknownKeyError, UsageError
 from dr_gen.readers.settings import SIDECARS
 from dr_gen.readers.tree import experiment_name, is_usual_log, natural_order
 
-__all__ = ["Names", "RunDir", "experiment_names", "find_run_dirs", "iter_run_dirs", "local_path"]
+__all__ = [
+    "Names",
+    "RunDir",
+    "experiment_names",
+    "experiment_of",
+    "find_run_dirs",
+    "iter_run_dirs",
+    "local_path",
+]
 
 Names = str | Iterable[str] | Callable[[str], bool] | None
 """Experiments by name, by glob, by several of these, or by a predicate; all of them when None."""
@@ -120,6 +128,18 @@ def find_run_dirs(root: str | os.PathLike[str], names: Names = None) -> list[Run
     return [run for run in found if wanted(run.experiment)]
 
 
+def experiment_of(folder: Path) -> str | None:
+    """The experiment whose folder this is, or that of the run whose folder it is; None otherwise.
+
+    They are known by what trackers leave: ``artifacts``, ``.hydra``, the ``meta.yaml`` of MLflow.
+    """
+    run = _Folder.of(folder, folder)
+    if run.experiment is not None or not run.is_tracked:
+        return run.experiment
+    above = folder.absolute().parent
+    return _Folder.of(above, above).experiment or experiment_name(above)
+
+
 def local_path(path: str | os.PathLike[str]) -> Path:
     """A path, or the path that a ``file:`` URI means.
 
@@ -176,9 +196,9 @@ class _Folder:
         Whether it could be looked into.
     folders : tuple of Path
         Those in it that may hold runs, in natural order.
-    is_run, has_settings : bool
-        Whether there is something that only a run leaves behind, or settings, which a whole sweep
-        may have as well.
+    is_run, is_tracked, has_settings : bool
+        Whether there is something that only a run leaves behind; something other than a log, which
+        may lie in a folder of many; settings, which a whole sweep may have as well.
     experiment : str or None
         Name of the experiment of MLflow that it is.
     deleted : bool
@@ -189,6 +209,7 @@ class _Folder:
     listed: bool = True
     folders: tuple[Path, ...] = ()
     is_run: bool = False
+    is_tracked: bool = False
     has_settings: bool = False
     experiment: str | None = None
     deleted: bool = False
@@ -205,13 +226,14 @@ class _Folder:
         files = {entry.name for entry in entries} - inside
         meta = _bytes(path / _META) if _META in files else None
         experiment = None if meta is None else _experiment(meta, path)
-        traces = any(map(_LEFT_BEHIND.fullmatch, inside)) or any(map(_is_log, files))
-        traces = traces or _WANDB.fullmatch(path.name) is not None
+        tracked = any(map(_LEFT_BEHIND.fullmatch, inside))
+        traces = tracked or any(map(_is_log, files)) or _WANDB.fullmatch(path.name) is not None
         names = [name for name in inside if not _NO_RUNS.fullmatch(name)]
         return cls(
             path,
             folders=tuple(path / name for name in sorted(names, key=natural_order)),
             is_run=experiment is None and (traces or meta is not None),
+            is_tracked=tracked or meta is not None,
             has_settings=not files.isdisjoint(_SETTINGS),
             experiment=experiment,
             deleted=meta is not None and _DELETED.search(meta) is not None,

@@ -13,6 +13,7 @@ import attrs
 from dr_gen.errors import UsageError
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.hpm import canonical, plain_value
+from dr_gen.readers.interpolation import interpolated
 
 __all__ = [
     "CONFIG_KEYS",
@@ -150,6 +151,7 @@ def read_settings(file: Path, run: str) -> Settings:
         message = f"holds a {type(data).__name__}; expected names with values"
         return Settings({}, (*findings, _sidecar_finding(file, run, message)))
     flat, problems = flat_config(_unwrapped(data))
+    flat = flat if file.suffix == ".json" else interpolated(flat)
     found = (_sidecar_finding(file, run, text) for text in problems)
     return Settings(flat, (*findings, *found))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import attrs
 
+from dr_gen.artifacts import ARTIFACTS
 from dr_gen.model.finding import Finding, Severity
 
 __all__ = [
@@ -109,11 +110,15 @@ def experiment_name(root: Path) -> str:
 def run_id(path: str | Path, root: str | Path) -> str:
     """Path below the root without its ending; of a file called like any other, its folder's.
 
+    A folder ``artifacts`` is that of the run around it.
+
     Examples
     --------
     >>> run_id(Path("sweep/lr0.1/seed-3.jsonl"), Path("sweep"))
     'lr0.1/seed-3'
     >>> run_id(Path("sweep/lr0.1/metrics.json"), Path("sweep"))
+    'lr0.1'
+    >>> run_id(Path("sweep/lr0.1/artifacts/log.jsonl"), Path("sweep/lr0.1"))
     'lr0.1'
     """
     # On text, since this is asked of every file each time and paths are slow.
@@ -125,6 +130,8 @@ def run_id(path: str | Path, root: str | Path) -> str:
     stem = _stem(stem)
     if stem.casefold() not in _GENERIC_STEMS:
         return os.path.join(folder, stem).replace(os.sep, "/")
+    if os.path.basename(folder) == ARTIFACTS:
+        folder = os.path.dirname(folder)
     return folder.replace(os.sep, "/") or experiment_name(Path(root)) or stem
 
 

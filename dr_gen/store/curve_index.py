@@ -10,62 +10,19 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.model.axis import axis_ranks, pick_axes
-from dr_gen.model.curve_table import CurveTable
+from dr_gen.model.axis import axis_ranks
 from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run_table import RunTable
+from dr_gen.store.added import with_added
 from dr_gen.store.catalogue import SHARDS, Catalogue, Shard
 from dr_gen.store.layout import Head
 from dr_gen.store.overlays import overlaid_hpms
-from dr_gen.store.shards import read_head, read_records
+from dr_gen.store.parts import Names, Part
+from dr_gen.store.shards import read_head, read_records, reading_rows
 from dr_gen.store.snapshot import check_runs, read_settled
 
-__all__ = ["CurveIndex", "Part", "read_index"]
-
-
-@attrs.frozen(eq=False)
-class Part:
-    """The curves of one shard that count.
-
-    Attributes
-    ----------
-    path : Path
-    shard : Shard
-    table : CurveTable
-        All curves of the shard, without values and x values.
-    x_texts : tuple of str
-        What the codes of x values that are text mean.
-    curves : intp array, dims (curve,)
-        Those of the table that count.
-    run, split, metric : intp arrays, dims (curve,)
-        Of each of them, as codes into the names of the index.
-    """
-
-    path: Path
-    shard: Shard
-    table: CurveTable
-    x_texts: tuple[str, ...]
-    curves: NDArray[np.intp]
-    run: NDArray[np.intp]
-    split: NDArray[np.intp]
-    metric: NDArray[np.intp]
-
-    @functools.cached_property
-    def usual_axes(self) -> NDArray[np.intp]:
-        """The axis of each block of the table that is its usual one, dims (block,)."""
-        return pick_axes(self.table, np.arange(len(self.table.block_size)))
-
-    @functools.cached_property
-    def axes(self) -> Mapping[str, NDArray[np.intp]]:
-        """X name to the axis of each block of that name, -1 for none, dims (block,)."""
-        table = self.table
-        found = {}
-        for code, name in enumerate(table.x_names):
-            named = np.flatnonzero(table.axis_x == code)
-            found[name] = np.full(len(table.block_size), -1, np.intp)
-            found[name][table.axis_block[named]] = named
-        return found
+__all__ = ["CurveIndex", "read_index"]
 
 
 @attrs.frozen(eq=False)
@@ -75,7 +32,7 @@ class CurveIndex:
     Attributes
     ----------
     parts : tuple of Part
-        One for each shard that has runs that count.
+        One for each shard that has runs that count, and one of what was added to them by hand.
     splits, metrics : tuple of str
         Names that the codes of the parts mean.
     experiments : tuple of str
@@ -131,17 +88,15 @@ def _index(store: Path, catalogue: Catalogue, noise: tuple[str, ...]) -> CurveIn
         numbers.append(number)
     experiments = _in_order([head.experiments for head in heads], numbers)
     check_runs(store, catalogue, tuple(_in_order([head.ids for head in heads], numbers)))
-    splits = _codes(head.curves.splits for head in heads)
-    metrics = _codes(head.curves.metrics for head in heads)
-    parts = [
-        _part(*each, splits, metrics) for each in zip(paths, shards, heads, numbers, strict=True)
-    ]
+    names = Names()
+    parts = []
+    for path, shard, head, number in zip(paths, shards, heads, numbers, strict=True):
+        reading = functools.partial(reading_rows, path, shard)
+        parts.append(Part.of(reading, path, head.curves, names, number, head.x_texts))
+    parts = with_added(parts, store, catalogue.runs, names)
     hpms = _hpms(store, paths, shards, heads, numbers, catalogue.runs, noise)
-    return CurveIndex(tuple(parts), tuple(splits), tuple(metrics), tuple(experiments), hpms)
-
-
-def _codes(names: Iterable[Sequence[str]]) -> dict[str, int]:
-    return {name: i for i, name in enumerate(dict.fromkeys(n for each in names for n in each))}
+    splits, metrics = tuple(names.splits), tuple(names.metrics)
+    return CurveIndex(tuple(parts), splits, metrics, tuple(experiments), hpms)
 
 
 def _in_order(
@@ -154,27 +109,6 @@ def _in_order(
         for text, number in zip(texts, of_row.tolist(), strict=True)
     }
     return [said[number] for number in sorted(said) if number >= 0]
-
-
-def _part(
-    path: Path,
-    shard: Shard,
-    head: Head,
-    number: NDArray[np.intp],
-    splits: Mapping[str, int],
-    metrics: Mapping[str, int],
-) -> Part:
-    table = head.curves
-    run = number[table.run]
-    counts = np.flatnonzero(run >= 0)
-    split, metric = (
-        np.array([codes[name] for name in names], np.intp)[column[counts]]
-        for codes, names, column in (
-            (splits, table.splits, table.split),
-            (metrics, table.metrics, table.metric),
-        )
-    )
-    return Part(path, shard, table, head.x_texts, counts, run[counts], split, metric)
 
 
 def _hpms(

@@ -77,8 +77,7 @@ def save_overlay(
 ) -> Overlay | None:
     """Keep what was added to the runs of a group in their store.
 
-    From then on it is there whenever the store is opened, also after more was ingested; for
-    `scan_metrics` this goes for hyperparameters, not for metrics.
+    From then on it is there whenever the store is opened or scanned, also after more was ingested.
 
     Parameters
     ----------

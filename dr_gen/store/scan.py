@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.curve import resolved_rows
 from dr_gen.model.noise import NOISE_KEYS
-from dr_gen.store.curve_index import Part, read_index
+from dr_gen.store.curve_index import read_index
+from dr_gen.store.parts import Part
 from dr_gen.store.ragged import portions
 from dr_gen.store.scan_columns import Batch, Column, OfCurve, columns_of
-from dr_gen.store.shards import ReadRows, reading_rows
+from dr_gen.store.shards import ReadRows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -184,7 +185,7 @@ class _Scan:
             # All are opened before the first is read: a writer may replace them meanwhile.
             needed = [(part, self._chosen(part, conditions)) for part in self.parts]
             opened = [
-                (part, chosen, stack.enter_context(reading_rows(part.path, part.shard)))
+                (part, chosen, stack.enter_context(part.reading()))
                 for part, chosen in needed
                 if len(chosen)
             ]

@@ -14,8 +14,9 @@ from dr_gen.errors import StoreFormatError
 from dr_gen.model.curve_table import POOL_FLOAT, POOL_TEXT
 from dr_gen.model.hpm import one_kind
 from dr_gen.store.columns import X_POOLS
-from dr_gen.store.curve_index import CurveIndex, Part
+from dr_gen.store.curve_index import CurveIndex
 from dr_gen.store.layout import readable
+from dr_gen.store.parts import Part
 from dr_gen.store.ragged import gather
 from dr_gen.store.shards import ReadRows
 

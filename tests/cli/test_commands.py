@@ -504,3 +504,17 @@ def test_a_table_begins_with_its_title_or_header(
         end = next(i for i, line in enumerate(lines) if i > rule and not line)
         assert not lines[end]
         assert lines[end + 1]
+
+
+def test_a_store_is_checked_by_the_epochs_expected(
+    capsys: pytest.CaptureFixture[str], logs: Path, tmp_path: Path
+) -> None:
+    """What is expected of logs is expected of their store; how to read them is refused."""
+    store = tmp_path / "store"
+    run(capsys, "ingest", logs, "--store", store)
+    for source in (logs, store):
+        found = data(capsys, "check", source, "--expected-epochs", 3)
+        assert sum(finding["code"] == "short-run" for finding in found) == 7
+    code, out, err = run(capsys, "runs", store, "--format", "native")
+    assert (code, out) == (2, "")
+    assert "format cannot be given for a store" in err

@@ -155,6 +155,18 @@ def test_one_configuration_has_a_name() -> None:
     assert group.sweep_table() == (["Count"], [[3]])
 
 
+@given(hpms(), st.randoms(use_true_random=False))
+def test_a_description_does_not_depend_on_the_order_of_keys(hpm: Hpm, random: Any) -> None:
+    """One configuration has one name, in the order of its keys, as the text of an `Hpm` has."""
+    group = HpmGroup.from_hpms([hpm])
+    order = list(hpm)
+    random.shuffle(order)
+    assert group.describe(hpm.subset(order)) == group.describe(hpm)
+    names = group.labels.key_names(sorted(hpm))
+    shown = [f"{names[key]}={group.text(key, hpm[key])}" for key in sorted(hpm)]
+    assert group.describe(hpm) == (" ".join(shown) or "all runs")
+
+
 def test_no_runs_are_no_configurations() -> None:
     """A group of no runs has no keys and no configurations."""
     group = HpmGroup.from_hpms([])

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 import dr_gen
 from dr_gen.errors import SourceNotFoundError, UnknownKeyError, UsageError
-from dr_gen.readers.run_dirs import experiment_names, find_run_dirs, iter_run_dirs, local_path
+from dr_gen.readers.run_dirs import (
+    experiment_names,
+    experiment_of,
+    find_run_dirs,
+    iter_run_dirs,
+    local_path,
+)
 from dr_gen.readers.runlogger import RunLogger
 
 EXPERIMENTS = {"0": "Default", "101": "my_experiment", "102": "training_a", "1020": "training_b"}
@@ -220,3 +226,31 @@ def test_real_trees(real_logs: Path) -> None:
     assert len(found(real_logs / "mlflow-fairprune" / "data" / "mlruns")) == 35
     assert experiment_names(real_logs / "mlflow-mlfix" / "tests" / "mlruns") == ["Default"]
     assert len(found(real_logs / "wandb-hydra-vime", "multirun")) == 10
+
+
+def test_the_experiment_of_a_folder(tmp_path: Path) -> None:
+    """That of a run is the folder around it, or what MLflow calls it; other folders have none."""
+    for name in ("sweep/run/artifacts", "hydra/0/.hydra", "1/abc/artifacts", "logs/sub"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "logs" / "log.jsonl").touch()
+    (tmp_path / "1" / "meta.yaml").write_text("experiment_id: '1'\nname: mine\n")
+    found = {
+        name: experiment_of(tmp_path / name)
+        for name in ("sweep/run", "hydra/0", "1/abc", "1", "sweep", "logs", "logs/sub", "nowhere")
+    }
+    assert found == {
+        **{"sweep/run": "sweep", "hydra/0": "hydra", "1/abc": "mine", "1": "mine"},
+        **dict.fromkeys(["sweep", "logs", "logs/sub", "nowhere"]),
+    }
+
+
+def test_runs_are_called_after_their_folder(tmp_path: Path) -> None:
+    """Whether a tree is given or each run of it, a run has its folder's name and experiment."""
+    for run in ("a", "b"):
+        folder = tmp_path / "sweep" / run / "artifacts"
+        folder.mkdir(parents=True)
+        (folder / "log.jsonl").write_text('{"epoch": 0, "val/acc": 1.0}\n')
+    for source in (tmp_path / "sweep", iter_run_dirs(tmp_path / "sweep")):
+        group = dr_gen.load(source, cache=False)
+        assert group.ids == ("a", "b")
+        assert group.to_list("experiment") == ["sweep"] * 2

@@ -14,7 +14,9 @@ import yaml
 from hypothesis import given
 
 from dr_gen.model.hpm import Hpm
+from dr_gen.readers.interpolation import interpolated
 from dr_gen.readers.settings import flat_config, read_sidecars
+from dr_gen.testing import hpms
 
 keys = st.text("abc_", min_size=1, max_size=3)
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text("xyz ", max_size=4)
@@ -113,3 +115,47 @@ def test_flat_keys_that_clash() -> None:
     assert flat == {"a.b": 1, "c": {}}
     assert [problem for problem in problems if "'a.b'" in problem] == problems
     assert len(problems) == 1
+
+
+REFERENCES = [
+    ({"a": 1, "b": "${a}"}, {"a": 1, "b": 1}),
+    ({"s.a": 1, "b": "${s.a}", "c": "${b}"}, {"s.a": 1, "b": 1, "c": 1}),
+    ({"a": 0.5, "s.b": "lr${a}_${.c}", "s.c": None}, {"a": 0.5, "s.b": "lr0.5_None", "s.c": None}),
+    ({"a": 1, "s.t.b": "${...a}", "s.t.c": "${..d}", "s.d": 2},
+     {"a": 1, "s.t.b": 1, "s.t.c": 2, "s.d": 2}),
+    ({"a": "???", "b": "${a}", "c": 1}, {"c": 1}),
+    ({"m.n": 2, "m.k": [1], "copy": "${m}"}, {"m.n": 2, "m.k": [1], "copy.n": 2, "copy.k": [1]}),
+    ({"m.n": 2, "l": ["${m.n}", "${m}", "x"]}, {"m.n": 2, "l": [2, {"n": 2}, "x"]}),
+    ({"a": "${b}", "b": "${a}", "c": "${c}"}, {"a": "${a}", "b": "${b}", "c": "${c}"}),
+    ({"a": "${now:%Y}", "b": "${oc.env:HOME}"}, {"a": "${now:%Y}", "b": "${oc.env:HOME}"}),
+    ({"a": "${nope}", "b": r"\${c}", "c": 1}, {"a": "${nope}", "b": r"\${c}", "c": 1}),
+    ({"a": "${....b}", "b": 1}, {"a": "${....b}", "b": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("flat", "found"), REFERENCES)
+def test_values_that_stand_for_others(flat: dict[str, Any], found: dict[str, Any]) -> None:
+    """What refers to a key has its value, what was never given is not there, the rest is text."""
+    assert interpolated(flat) == found
+
+
+@given(hpms())
+def test_nothing_else_is_changed(hpm: Hpm) -> None:
+    """A configuration without references and lacks stays as it is."""
+    plain = {k: v for k, v in hpm.items() if "${" not in str(v) and v != "???"}
+    assert Hpm(interpolated(plain)) == Hpm(plain)
+
+
+def test_the_configuration_that_hydra_leaves_is_resolved(tmp_path: Path) -> None:
+    """What the run used is what counts: references have values, and only they are touched."""
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text(
+        "lr: 1e-3\noptim: {lr: '${lr}', name: sgd}\nrun: ${optim.name}-${lr}\ndata: ???\n"
+    )
+    (tmp_path / "args.json").write_text('{"text": "${lr}", "mark": "???"}')
+    found = read_sidecars(tmp_path / "log.jsonl", "r")
+    assert found.findings == ()
+    assert dict(found.hpms) == {
+        **{"lr": 0.001, "optim.lr": 0.001, "optim.name": "sgd", "run": "sgd-0.001"},
+        **{"text": "${lr}", "mark": "???"},
+    }

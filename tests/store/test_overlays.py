@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 import dr_gen
 from dr_gen import RunGroup, RunLogger, list_overlays, remove_overlay, save_overlay
@@ -125,6 +126,22 @@ def test_a_lazy_table_has_the_hyperparameters(store: Path) -> None:
     save_overlay(lr[:1], store)
     table = dr_gen.scan_metrics(store).group_by("lr").agg(pl.col("run").n_unique()).collect()
     assert dict(table.rows()) == {0.5: 1, 0.1: 2}
+
+
+def test_a_lazy_table_has_the_metrics(store: Path) -> None:
+    """`scan_metrics` sees those added and those replaced, until they are taken back."""
+    before = dr_gen.scan_metrics(store).filter(run="a").collect()
+    group = dr_gen.open_store(store)
+    group = group.with_metric("test/acc", lambda run: {"values": [0.25], "x": {"epoch": [7]}})
+    group = group.with_metric("val/acc", [9.0], force=True)
+    group = group.with_metric("val/acc", [3.0])
+    overlay = save_overlay(group, store)
+    assert overlay is not None
+    rows = dr_gen.scan_metrics(store).filter(run="a").collect()
+    found = rows.select("split", "metric", "epoch", "value").sort("split").rows()
+    assert found == [("test", "acc", 7, 0.25), ("val", "acc", 0, 9.0)]
+    remove_overlay(store, overlay.id)
+    assert_frame_equal(dr_gen.scan_metrics(store).filter(run="a").collect(), before)
 
 
 def test_only_what_is_new_and_in_the_group_is_saved(store: Path) -> None:

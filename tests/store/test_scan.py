@@ -26,8 +26,8 @@ from dr_gen.model.hpm import MISSING, one_kind
 from dr_gen.model.run import RunData
 from dr_gen.store import scan
 from dr_gen.store.change import changing
+from dr_gen.store.overlays import save_overlay
 from dr_gen.store.scan import scan_metrics
-from dr_gen.store.shards import reading_rows
 from dr_gen.store.store import open_store, save
 from dr_gen.store.writing import commit, writing
 
@@ -150,6 +150,32 @@ def test_the_table_is_what_the_runs_say(
         frame = table.collect()
     assert frame.schema == table.collect_schema()
     check(group, frame, x, repeats)
+
+
+AXES = st.sampled_from(
+    [None, {"epoch": [3, 1]}, {"epoch": [0.5, float("nan")]}, {"tag": ["b", "a"], "epoch": [1, 1]}]
+)
+
+
+@given(stores(), st.data(), st.sampled_from(["last", "first", "all"]))
+def test_metrics_added_by_hand_are_rows_like_others(
+    store: Any, data: st.DataObject, repeats: Literal["last", "first", "all"]
+) -> None:
+    """What overlays add, or put in the place of what was logged, is as in the store when opened."""
+    with tempfile.TemporaryDirectory() as folder:
+        written(folder, *store)
+        for _ in range(data.draw(st.integers(1, 3))):
+            group = open_store(folder)
+            address = data.draw(st.sampled_from([*group.metrics, "val/new", "new/loss"]))
+            some = group[[data.draw(st.booleans()) for _ in group]]
+            values = data.draw(st.lists(st.floats(width=16), min_size=2, max_size=2))
+            force = data.draw(st.booleans())
+            save_overlay(some.with_metric(address, values, data.draw(AXES), force=force), folder)
+        group = open_store(folder)
+        frame = scan_metrics(folder, repeats=repeats).collect()
+        one = scan_metrics(folder, repeats=repeats).filter(metric="new").collect()
+    check(group, frame, None, repeats)
+    assert one.select("value").equals(frame.filter(metric="new").select("value"))
 
 
 @given(stores())
@@ -292,7 +318,7 @@ def test_what_is_read_is_of_one_commit(two_shards: dict[str, Path], tmp_path: Pa
     """Shards are held open before the first is read, so that a writer may replace them."""
     table = open_store(tmp_path)
     (part,) = (p for p in scan.read_index(tmp_path, ()).parts if p.path == two_shards["b"])
-    with reading_rows(part.path, part.shard) as read:
+    with part.reading() as read:
         save(runs_with("new", 1), tmp_path)
         assert not two_shards["b"].exists()
         assert read("value", 0, 3).tolist() == table["b"].curve("val/acc").values.tolist()
