@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -64,10 +65,14 @@ class Opening:
         """The runs of a store or of raw logs, as the settings show them, filtered."""
         from dr_gen.cli.output import ProgressBar
         from dr_gen.ingestion import load
+        from dr_gen.store import catalogue
 
+        asked = self.options()
+        if isinstance(path, str) and catalogue.exists(Path(path)):
+            asked["columns"] = None  # the settings may say what columns of the logs mean
         _say_what_is_kept()
         with ProgressBar("reading") as progress:
-            group = load(path, progress=progress, workers="auto", **self.options())
+            group = load(path, progress=progress, workers="auto", **asked)
         group = settings.apply(group)
         chosen = group.filter(*self.where)
         if len(group) and not len(chosen):

@@ -20,11 +20,8 @@ from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
 from dr_gen.ingestion.plans import Plan, Source
 from dr_gen.ingestion.reading import Progress, read_sources, renamed
-<<<<<<< HEAD
-=======
 from dr_gen.ingestion.rechecking import rechecked
 from dr_gen.ingestion.rules import Rules
->>>>>>> collections
 from dr_gen.model.direction import Direction
 from dr_gen.model.finding import Finding
 from dr_gen.model.group import RunGroup
@@ -122,13 +119,9 @@ def load(
         Epochs that every run should have; by default what its configuration says. Runs of a store
         are judged by it again.
     validators : sequence of callables, optional
-<<<<<<< HEAD
-        Instead of `default_validators`.
+        Instead of `default_validators`; for runs of a store, beside those it was filled with.
     deleted : bool
         Whether runs count that were marked as deleted in the tool that logged them (MLflow).
-=======
-        Instead of `default_validators`; for runs of a store, beside those it was filled with.
->>>>>>> collections
     progress : callable, optional
         Called with the number of sources read and the number there are.
     cache : bool
@@ -197,14 +190,7 @@ def _loaded(
         if cached is not None:
             return validate_group(cached)
     decided = plan(given, **options)
-<<<<<<< HEAD
-    checks = None if validators is None else tuple(validators)
     rules = attrs.evolve(decided.rules, validators=checks)
-=======
-    rules = Rules(
-        options["format"], options["columns"] or ColumnMap(), options["expected_epochs"], checks
-    )
->>>>>>> collections
     n_bytes = sum(map(_size, decided.sources)) if not crew.alone else 0
     if who_reads(crew, n_bytes).alone or not decided.sources:
         results = read_sources(decided.sources, rules, progress)

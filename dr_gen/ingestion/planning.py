@@ -17,15 +17,9 @@ from dr_gen.ingestion.recognising import COPY, PART, Found, Seen, recognised, to
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding
 from dr_gen.readers import formats
-<<<<<<< HEAD
 from dr_gen.readers.contract import ColumnMap
-from dr_gen.readers.tree import experiment_name, natural_order, walk
-=======
-from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, Reader
-from dr_gen.readers.plain_files import OPENING
 from dr_gen.readers.run_dirs import experiment_of
-from dr_gen.readers.tree import LOG_SUFFIXES, experiment_name, natural_order, run_id, walk
->>>>>>> collections
+from dr_gen.readers.tree import experiment_name, natural_order, walk
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.sources import SourceRecord
 
@@ -56,14 +50,9 @@ def plan(
     format : str, optional
         Name of the format; by default each file is recognised by its content.
     experiment : str, optional
-<<<<<<< HEAD
-        What the runs belong to; by default the name of the folder given.
-    columns, expected_epochs, deleted
-=======
         What the runs belong to; by default the name of the folder given, or, of the folder of a
         single run as trackers leave it, of its experiment.
-    columns, expected_epochs
->>>>>>> collections
+    columns, expected_epochs, deleted
         As for `load`; a file that was read otherwise is to be read again.
 
     Raises
