@@ -336,7 +336,6 @@ class JsonLog:
         if renamed:
             self.metadata["x_columns"] = renamed
 
-
     def run_data(self, experiment: str, findings: Iterable[Finding], time_parsed: str) -> RunData:
         """The run, once all is understood, with `findings` about the file before its own."""
         curves = self.curves()

@@ -16,18 +16,20 @@ or text file the objects may end lines that begin with other text.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
 
-from dr_gen.readers.contract import Detection, More, ReadOptions, ReadResult
+from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.flat_lines import FlatReader
 from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.jsonlines_more import read_more
 from dr_gen.readers.lines import JsonLines, log_suffix
 from dr_gen.readers.sniffing import CEILING, TEXT_LOGS, json_lines_detection
+from dr_gen.readers.tree import Tree
 
 __all__ = ["JsonLinesReader"]
 
@@ -57,6 +59,13 @@ class JsonLinesReader:
     def ceiling(self) -> float:
         """It is never surer of a file than this."""
         return CEILING
+
+    def claims(self, tree: Tree) -> Iterator[Claim]:
+        """What Ray wrote twice, as lines and as a table, is one run."""
+        for folder, names in tree.folders.items():
+            if "result.json" in names and "progress.csv" in names:
+                path, table = (os.path.join(folder, n) for n in ("result.json", "progress.csv"))
+                yield Claim(path, (table,))
 
     def detect(self, path: Path, head: bytes) -> Detection:
         """See `json_lines_detection`; never above 0.9, for formats that are known exactly."""
