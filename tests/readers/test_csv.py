@@ -380,3 +380,35 @@ def test_a_cell_of_the_standard_library() -> None:
     """Text behind a closed quote is no row."""
     assert split_line('a,"b"c', ",") is None
     assert split_line('a,"b"', ",") == ["a", "b"]
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["train_loss", "train_loss,train_acc", "train_lr", "val_loss", "train_acc"]),
+        st.sampled_from([0, 1, 1, 1, 2, -1]),
+        st.sampled_from(["0.5", "1", "nan", "-3e-4"]),
+    ),
+    min_size=2,
+    max_size=12,
+)
+
+
+@given(rows=ROWS, cut=st.integers(1, 11))
+def test_growing_never_gives_another_run(
+    rows: list[tuple[str, int, str]], cut: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever rows are appended: what is joined is what is read of the whole file."""
+    lines, step = [], 0
+    for names, more, value in rows:
+        step += more
+        cells = [value if name in names.split(",") else "" for name in NAMES]
+        lines.append(f"{step},{step // 4},{','.join(cells)}\n")
+    folder = tmp_path_factory.mktemp("grown")
+    head = f"step,epoch,{','.join(NAMES)}\n"
+    joined, whole = grown(folder, head + "".join(lines[:cut]), "".join(lines[cut:]))
+    if joined is not None:
+        assert joined.runs == whole.runs
+        assert joined.state == whole.state
+
+
+NAMES = ("train_loss", "train_acc", "train_lr", "val_loss")
