@@ -18,7 +18,7 @@ from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers import formats, hydra
 from dr_gen.readers.contract import HEAD_BYTES, Detection, Reader
 from dr_gen.readers.plain_files import OPENING
-from dr_gen.readers.tree import LOG_SUFFIXES, Tree, folder_id, run_id
+from dr_gen.readers.tree import TEXT_SUFFIXES, Tree, folder_id, run_id
 
 __all__ = ["COPY", "PART", "Found", "Seen", "recognised", "together"]
 
@@ -155,7 +155,7 @@ class _Recognition:
             return None
         name = run_id(look.given, one.root)
         if self._named is not None and not (known is not None and known.format):
-            usual = path.suffix in getattr(self._named, "suffixes", LOG_SUFFIXES)
+            usual = path.suffix in getattr(self._named, "suffixes", TEXT_SUFFIXES)
             if look.given != one.root and not (usual and not _is_sidecar(path)):
                 return None
         try:

@@ -22,8 +22,10 @@ import attrs
 from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Detection, Reader
+from dr_gen.readers.csv_log import CsvReader
 from dr_gen.readers.hydra import HydraReader
 from dr_gen.readers.jsonlines import JsonLinesReader
+from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.native import NativeReader
 
 __all__ = ["FORMATS", "GROUP", "Formats", "detect", "discover", "formats", "names", "reader"]
@@ -32,7 +34,16 @@ GROUP: Final = "dr_gen.readers"
 """Entry point group of formats from outside."""
 
 FORMATS: Final[Mapping[str, Reader]] = MappingProxyType(
-    {one.name: one for one in (NativeReader(), JsonLinesReader(), HydraReader())}
+    {
+        one.name: one
+        for one in (
+            NativeReader(),
+            JsonLinesReader(),
+            HydraReader(),
+            CsvReader(),
+            LightningReader(),
+        )
+    }
 )
 """The formats that come with dr_gen, by name."""
 

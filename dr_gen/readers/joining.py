@@ -46,7 +46,7 @@ class Row:
 
 @attrs.frozen
 class SplitRows:
-    """What one split of a run has so far.
+    """What one split of a run has so far of metrics that were logged in the same rows.
 
     Attributes
     ----------
@@ -131,18 +131,17 @@ class Joining:
         rising : collection of str
             Names of axes that have to increase.
         """
-        known: dict[str, SplitRows | None] = {}
-        by_split: dict[str, list[Row]] = {}
+        known: dict[tuple[str, frozenset[str]], SplitRows | None] = {}
+        alike: dict[tuple[str, frozenset[str]], list[Row]] = {}
         for row in rows:
-            if row.split not in known:
-                known[row.split] = self._split_rows(run, row.split)
-            have = known[row.split]
-            if have is None or row.values.keys() != have.curves.keys():
+            key = row.split, frozenset(row.values)
+            if key not in known:
+                known[key] = self._split_rows(run, *key)
+            have = known[key]
+            if have is None or row.xs.keys() != have.axes.keys():
                 return False
-            if row.xs.keys() != have.axes.keys():
-                return False
-            by_split.setdefault(row.split, []).append(row)
-        parts = [(have, by_split[split]) for split, have in known.items() if have is not None]
+            alike.setdefault(key, []).append(row)
+        parts = [(have, alike[key]) for key, have in known.items() if have is not None]
         unclean = [self._unclean_axes(have, some, rising) for have, some in parts]
         if any(axes is None for axes in unclean):
             return False
@@ -158,21 +157,25 @@ class Joining:
         """The table with all that was added."""
         return lengthened(self._table, self._values, self._xs, sorted(self._unclean))
 
-    def _split_rows(self, run: int, split: str) -> SplitRows | None:
-        """What a split has, where it is of the plain kind: one block, and names as logged."""
+    def _split_rows(self, run: int, split: str, metrics: frozenset[str]) -> SplitRows | None:
+        """What a split has of some metrics, where these and no others share their rows."""
         table = self._table
-        curves = {
-            table.metrics[self._metric[curve]]: curve
-            for curve in table.curves_of_run(run).tolist()
+        curves = table.curves_of_run(run).tolist()
+        own = {
+            name: curve
+            for curve in curves
             if table.splits[self._split[curve]] == split
+            and (name := table.metrics[self._metric[curve]]) in metrics
         }
-        blocks = {self._block[curve] for curve in curves.values()}
-        if len(blocks) != 1:
+        blocks = {self._block[curve] for curve in own.values()}
+        if len(own) < len(metrics) or len(blocks) != 1:
             return None
-        axes = table.axes_of_block(blocks.pop())
-        if bool(table.axis_inferred[axes].any()) or POOL_TEXT in table.axis_pool[axes]:
+        block = blocks.pop()
+        axes = table.axes_of_block(block)
+        others = sum(self._block[curve] == block for curve in curves) > len(own)
+        if others or table.axis_inferred[axes].any() or POOL_TEXT in table.axis_pool[axes]:
             return None
-        return SplitRows(curves, {table.x_names[table.axis_x[axis]]: axis for axis in axes})
+        return SplitRows(own, {table.x_names[table.axis_x[axis]]: axis for axis in axes})
 
     def _unclean_axes(
         self, have: SplitRows, rows: Sequence[Row], rising: Collection[str]

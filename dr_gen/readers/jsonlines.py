@@ -19,9 +19,11 @@ or text file the objects may end lines that begin with other text.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -32,9 +34,11 @@ from dr_gen.readers.jsonlines_more import read_more
 from dr_gen.readers.lines import JsonLines, log_suffix
 from dr_gen.readers.sniffing import CEILING, TEXT_LOGS, json_lines_detection
 from dr_gen.readers.split_files import as_one, claims_by_split
-from dr_gen.readers.tree import LOG_SUFFIXES, Tree
+from dr_gen.readers.tree import TEXT_SUFFIXES, Tree
 
 __all__ = ["JsonLinesReader"]
+
+_TABLE: Final = "progress.csv"
 
 
 def _utc_now() -> datetime:
@@ -64,8 +68,11 @@ class JsonLinesReader:
         return CEILING
 
     def claims(self, tree: Tree) -> Iterator[Claim]:
-        """Files of one run for each split: ``train.jsonl`` and ``val.jsonl``."""
-        return claims_by_split(tree, LOG_SUFFIXES)
+        """Files of one run for each split, and what Ray wrote twice, as lines and as a table."""
+        yield from claims_by_split(tree, TEXT_SUFFIXES)
+        for folder, names in tree.folders.items():
+            if "result.json" in names and _TABLE in names:
+                yield Claim(os.path.join(folder, "result.json"), (os.path.join(folder, _TABLE),))
 
     def detect(self, path: Path, head: bytes) -> Detection:
         """See `json_lines_detection`; never above 0.9, for formats that are known exactly."""
@@ -73,8 +80,9 @@ class JsonLinesReader:
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The run of a file; no run when it holds no object, or a list of other things."""
-        if options.parts:
-            return self._read_splits([path, *options.parts], run_id, options)
+        splits = [part for part in options.parts if part.name != _TABLE]
+        if splits:
+            return self._read_splits([path, *splits], run_id, options)
         lines = JsonLines(path, run_id, embedded=log_suffix(path) in TEXT_LOGS)
         log = JsonLog(path, run_id, options.columns)
         for number, record in lines:

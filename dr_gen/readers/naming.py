@@ -18,13 +18,14 @@ test       test, testing
   ``max_val`` and the like are no splits);
 * in the middle, ``best_val_acc``, ``imagenet-val-top1``: the whole name stays the metric;
 * names that begin with ``coco/``, ``bbox/``, ``segm/``, ``keypoints/`` or ``pascal_voc/`` are
-  evaluations: split ``val``, the whole name stays the metric.
+  evaluations, and so are ``metrics/mAP…``, ``metrics/precision…``, ``metrics/recall…`` and
+  ``metrics/accuracy_top…``: split ``val``, the whole name stays the metric.
 
 A name without a split belongs to the split of its row: the text of a column ``split`` or
 ``data_name`` (any text), or of ``subset``, ``mode``, ``phase``, ``stage``, ``partition``, ``set``,
 ``dataset``, ``type``, ``kind``, ``event``, ``prefix`` or ``tag`` (a word of the table, or one
 before ``_``: ``train_step``). Without such a column it is that of the name of the file
-(``val.jsonl``, ``eval_log.jsonl``), or else ``train``.
+(``val.jsonl``, ``eval_log.jsonl``, ``progress-maze-test.csv``), or else ``train``.
 
 **x-axes.** Whole names, in any case; ours beside them where it differs:
 
@@ -37,19 +38,21 @@ global_step  global_step, trainer/global_step
 iteration    iteration, training_iteration, time/iterations
 iter         iter, iters, it
 batch        batch, time/batch
-update, …    update, num_updates, episode, env_steps, env_step, num_timesteps,
-             timesteps_total, total_timesteps, time/total_timesteps, time/episodes: as logged
+update       update, nupdates, misc/nupdates
+episode, …   episode, num_updates, env_steps, env_step, num_timesteps, timesteps_total,
+             total_timesteps, time/total_timesteps, misc/total_timesteps, serial_timesteps,
+             misc/serial_timesteps, timestep, frame, time/episodes: as logged
 samples      samples, samples_seen, examples_seen, images_seen, time/sample
-tokens       tokens, tokens_seen, time/token
+tokens       tokens, tokens_seen, num_input_tokens_seen, time/token
 time         time, elapsed, elapsed_time, time_elapsed, time/time_elapsed, wall_time, walltime,
-             wall, runtime, _runtime, time_total_s; in seconds
+             wall, runtime, _runtime, time_total_s, misc/time_elapsed; in seconds
 timestamp    timestamp, _timestamp, and a time column of seconds since 1970
 ===========  =====================================================================
 
 Two columns of one row of the table: the first in its order gets our name, the others keep their
 own. The counters epoch, step, global_step, iteration, iter and num_updates may carry a
 split (``train/global_step``) and are then the x of that split, or of all where no other split
-has them. Samples, tokens, times and what begins with ``time/`` are an axis only
+has them. Samples, tokens, timestep, frame, times and what begins with ``time/`` are an axis only
 if they grow: `grows`. What falls again is a measurement, such as the seconds of one iteration.
 """
 
@@ -92,7 +95,10 @@ _NOT_INSIDE: Final = frozenset({"tr", "dev", "valid", "validate", "evaluate", "t
 _NOT_BEFORE_LAST: Final = frozenset(
     {"std", "standard", "abs", "mad", "mean", "avg", "max", "min", "p", "init", "cur", "is"}
 )
-_EVALUATIONS: Final = ("coco/", "bbox/", "segm/", "keypoints/", "pascal_voc/")
+_EVALUATIONS: Final = (
+    *("coco/", "bbox/", "segm/", "keypoints/", "pascal_voc/"),
+    *("metrics/map", "metrics/precision", "metrics/recall", "metrics/accuracy_top"),
+)
 
 SPLIT_COLUMNS: Final = (
     *("split", "data_name", "subset", "mode", "phase", "stage", "partition", "set", "dataset"),
@@ -100,7 +106,7 @@ SPLIT_COLUMNS: Final = (
 )
 """Columns whose text may be the split of the row, by preference."""
 _ANY_TEXT: Final = frozenset({"split", "data_name"})
-_LOG_WORDS: Final = frozenset({"history", "log", "logs", "metrics", "results", "stats"})
+_LOG_WORDS: Final = frozenset({"history", "log", "logs", "metrics", "progress", "results", "stats"})
 
 _WORDS: Final = re.compile(r"[^/_\-.:\s]+")
 _CAMEL: Final = re.compile(r"(train|training|val|valid|validation|dev|eval|test)(?=[A-Z])")
@@ -112,25 +118,28 @@ _X_COLUMNS: Final = {
     "iteration": ("iteration", "training_iteration", "time/iterations"),
     "iter": ("iter", "iters", "it"),
     "batch": ("batch", "time/batch"),
-    "update": ("update",),
+    "update": ("update", "nupdates", "misc/nupdates"),
     "num_updates": ("num_updates",),
     "episode": ("episode",),
     "env_steps": ("env_steps",),
     "env_step": ("env_step",),
     "num_timesteps": ("num_timesteps",),
     "timesteps_total": ("timesteps_total",),
-    "total_timesteps": ("total_timesteps", "time/total_timesteps"),
+    "total_timesteps": ("total_timesteps", "time/total_timesteps", "misc/total_timesteps"),
+    "serial_timesteps": ("serial_timesteps", "misc/serial_timesteps"),
+    "timestep": ("timestep",),
+    "frame": ("frame",),
     "episodes": ("time/episodes",),
     "samples": ("samples", "samples_seen", "examples_seen", "images_seen", "time/sample"),
-    "tokens": ("tokens", "tokens_seen", "time/token"),
+    "tokens": ("tokens", "tokens_seen", "num_input_tokens_seen", "time/token"),
     "time": (
         *("time", "elapsed", "elapsed_time", "time_elapsed", "time/time_elapsed", "wall_time"),
-        *("walltime", "wall", "runtime", "_runtime", "time_total_s"),
+        *("walltime", "wall", "runtime", "_runtime", "time_total_s", "misc/time_elapsed"),
     ),
     "timestamp": ("timestamp", "_timestamp"),
 }
 _PER_SPLIT: Final = frozenset({"epoch", "step", "global_step", "iteration", "iter", "num_updates"})
-_VOLUMES: Final = frozenset({"samples", "tokens", "time", "timestamp"})
+_VOLUMES: Final = frozenset({"samples", "tokens", "timestep", "frame", "time", "timestamp"})
 TIMES: Final = frozenset({"time", "timestamp"})
 _SINCE_1970: Final = 1e8
 _FALLS: Final = 0.05
@@ -238,11 +247,16 @@ def file_split(stem: str) -> str | None:
 
     Examples
     --------
-    >>> file_split("val"), file_split("eval_metrics"), file_split("test_run_3")
-    ('val', 'eval', None)
+    >>> file_split("val"), file_split("eval_metrics"), file_split("progress-maze-test")
+    ('val', 'eval', 'test')
+    >>> file_split("test_run_3") is None
+    True
     """
     first, *rest = stem.casefold().split("_")
-    return _SPLIT_OF.get(first) if _LOG_WORDS.issuperset(rest) else None
+    if _LOG_WORDS.issuperset(rest) and first in _SPLIT_OF:
+        return _SPLIT_OF[first]
+    first, *rest = [word[0] for word in _WORDS.finditer(stem.casefold())] or [""]
+    return _SPLIT_OF.get(rest[-1]) if rest and first in _LOG_WORDS else None
 
 
 def grows(values: Sequence[float] | NDArray[Any]) -> bool:

@@ -38,7 +38,7 @@ CONFIG_KEYS: Final = (
 )
 """Keys of a line that hold the configuration of the run, as a dict."""
 
-_STEMS: Final = ("config", "args", "hparams", "params")
+_STEMS: Final = ("config", "args", "hparams", "params", "parameters")
 SIDECARS: Final = (
     *(f"{stem}{suffix}" for stem in _STEMS for suffix in (".json", ".yaml", ".yml")),
     ".hydra/config.yaml",

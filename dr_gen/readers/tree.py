@@ -16,6 +16,8 @@ from dr_gen.model.finding import Finding, Severity
 
 __all__ = [
     "LOG_SUFFIXES",
+    "TABLE_SUFFIXES",
+    "TEXT_SUFFIXES",
     "Tree",
     "experiment_name",
     "folder_id",
@@ -25,12 +27,19 @@ __all__ = [
     "walk",
 ]
 
-LOG_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".log", ".txt", ".gz"})
+TEXT_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".log", ".txt", ".gz"})
+"""Endings of logs that hold one record a line."""
+
+TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
+"""Endings of tables."""
+
+LOG_SUFFIXES = TEXT_SUFFIXES | TABLE_SUFFIXES
 """Endings that are no part of the name of a run."""
 
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", ".venv", "__pycache__", "node_modules"})
-_USUAL_NAMES = """events history json_out log log_history logs metrics none output progress result
-    results scalars stats summary train trainer_log training training_log"""
+_USUAL_NAMES = """all_results events history json_out log log_history logs metrics none output
+    progress result results scalars stats summary train trainer_log trainer_state training
+    training_log"""
 _GENERIC_STEMS = frozenset(_USUAL_NAMES.split())
 _NUMBERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
 

@@ -15,8 +15,10 @@ from hypothesis import given
 from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, Detection, ReadOptions, ReadResult
+from dr_gen.readers.csv_log import CsvReader
 from dr_gen.readers.hydra import HydraReader
 from dr_gen.readers.jsonlines import JsonLinesReader
+from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.native import NativeReader
 from dr_gen.testing import log_lines
 
@@ -62,6 +64,8 @@ def test_our_formats() -> None:
         "native": NativeReader,
         "jsonlines": JsonLinesReader,
         "hydra": HydraReader,
+        "csv": CsvReader,
+        "lightning": LightningReader,
     }
     assert set(formats.names()) >= set(formats.FORMATS)
     assert formats.reader("native") is formats.FORMATS["native"]

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar
 
-import attrs
 import hypothesis.strategies as st
 import numpy as np
 from hypothesis.strategies import SearchStrategy
@@ -15,31 +14,7 @@ from dr_gen.model.run import RunData
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.native import NativeReader
 from dr_gen.testing import ReaderContract, blocks, runs
-
-
-def rows_of(run: RunData) -> list[tuple[str, str, dict[str, Any], float]]:
-    """Split, metric, x on each axis and value of every point, in the order logged."""
-    rows = []
-    for split, metrics in run.items():
-        for metric, curves in metrics.items():
-            logged = attrs.evolve(curves, repeats="all")
-            axes = {name: curve.xs.tolist() for name, curve in logged.items()}
-            values = logged.default.values.tolist()
-            for i, value in enumerate(values):
-                rows.append((split, metric, {name: xs[i] for name, xs in axes.items()}, value))
-    return rows
-
-
-def as_logged(run: RunData) -> RunData:
-    """The run without what a log cannot hold: curves of no points, and other names."""
-    curves: dict[str, Any] = {}
-    for split, metric, x, value in rows_of(run):
-        empty = {"values": [], "x": {name: [] for name in x}}
-        curve = curves.setdefault(f"{split}/{metric}", empty)
-        curve["values"].append(value)
-        for name, position in x.items():
-            curve["x"][name].append(position)
-    return RunData.from_dict({"id": run.id, "hpms": dict(run.hpms), "curves": curves})
+from tests.readers.logged import as_logged, rows_of
 
 
 class _Lines(ReaderContract):

@@ -1,0 +1,77 @@
+"""Monitors of environments that ran side by side: one table of episodes each, one run together."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+
+import attrs
+import numpy as np
+
+from dr_gen.readers.contract import Claim
+from dr_gen.readers.delimited import Table
+from dr_gen.readers.table_log import TableFile
+from dr_gen.readers.text_columns import value_of
+from dr_gen.readers.tree import Tree, natural_order
+
+__all__ = ["monitor_claims", "together"]
+
+_ENDING = ".monitor.csv"
+
+
+def monitor_claims(tree: Tree) -> Iterator[Claim]:
+    """The monitors in each folder, the first of them for all.
+
+    Examples
+    --------
+    >>> [claim] = monitor_claims(Tree.of(["ppo/0.monitor.csv", "ppo/10.monitor.csv", "a.csv"]))
+    >>> claim.path, claim.parts, claim.named
+    ('ppo/0.monitor.csv', ('ppo/10.monitor.csv',), 'ppo')
+    """
+    for folder, names in tree.folders.items():
+        found = sorted((n for n in names if n.endswith(_ENDING)), key=natural_order)
+        if found:
+            paths = [os.path.join(folder, name) for name in found]
+            yield Claim(paths[0], tuple(paths[1:]), named=folder)
+
+
+def together(files: Sequence[TableFile]) -> TableFile:
+    """The tables of several monitors as one: all episodes, in the order in which they ended."""
+    tables = [file.table for file in files if file.table.form is not None]
+    first = tables[0]
+    starts = [_start(table) for table in tables]
+    names = list(first.columns)
+    cells: dict[str, list[str]] = {name: [] for name in names}
+    lines: list[int] = []
+    ends: list[float] = []
+    for table, start in zip(tables, starts, strict=True):
+        n = len(table.lines)
+        lines += table.lines
+        for name in names:
+            cells[name] += table.columns.get(name, [""] * n)
+        seconds = map(value_of, table.columns.get("t", [""] * n))
+        ends += [start + s if isinstance(s, int | float) else np.nan for s in seconds]
+    findings = tuple(finding for file in files for finding in file.findings)
+    if not lines:
+        return TableFile(attrs.evolve(first, problems=[]), findings)
+    order = np.argsort(np.array(ends), kind="stable").tolist()
+    merged = {name: [column[row] for row in order] for name, column in cells.items()}
+    if len(tables) > 1 and "t" in merged:
+        zero = min(starts)
+        merged["t"] = [repr(round(ends[r] - zero, 6)) if ends[r] == ends[r] else "" for r in order]
+    comments = [comment for table in tables for comment in table.comments]
+    lines = [lines[row] for row in order]
+    return TableFile(Table(first.form, merged, lines, comments, [], first.torn), findings)
+
+
+def _start(table: Table) -> float:
+    """When a monitor began, in seconds."""
+    for _, text in table.comments:
+        try:
+            found = json.loads(text).get("t_start")
+        except (ValueError, AttributeError, RecursionError):
+            continue
+        if isinstance(found, int | float) and np.isfinite(found):
+            return float(found)
+    return 0.0
