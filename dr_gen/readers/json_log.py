@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from dr_gen.errors import nearest
 from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.noise import SEED_KEYS
+from dr_gen.model.run import RunData
 from dr_gen.readers.cells import read_number
 from dr_gen.readers.columns import (
     Axis,
@@ -29,7 +30,14 @@ from dr_gen.readers.joining import is_plain_number
 from dr_gen.readers.measurements import CellNotes
 from dr_gen.readers.naming import DEFAULT_SPLIT, file_split, x_column
 from dr_gen.readers.rows import CurveRows
-from dr_gen.readers.settings import CONFIG_KEYS, differing, flat_config, named, read_sidecars
+from dr_gen.readers.settings import (
+    CONFIG_KEYS,
+    Settings,
+    differing,
+    flat_config,
+    named,
+    read_sidecars,
+)
 
 __all__ = ["JsonLog"]
 
@@ -63,16 +71,38 @@ def _parted(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 class JsonLog:
-    """What the lines of one log hold: taken one by one, understood as a whole."""
+    """What the lines of one log hold: taken one by one, understood as a whole.
 
-    def __init__(self, path: Path, run: str, options: ColumnMap) -> None:
+    Parameters
+    ----------
+    path : Path
+    run : str
+        Id of the run.
+    options : ColumnMap
+        What columns mean, where guessing fails.
+    beside : Settings, optional
+        The settings beside the log; by default those of its usual settings files.
+    headed : bool
+        Whether the first row may be about the run instead of a row.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run: str,
+        options: ColumnMap,
+        beside: Settings | None = None,
+        *,
+        headed: bool = True,
+    ) -> None:
         self.hpms: dict[str, Any] = {}
         self.metadata: dict[str, Any] = {}
         self.findings: list[Finding] = []
         self.cells = CellNotes(path, run)
         self.rows = CurveRows(path, run, "step")
         self.run, self.columns = run, Columns()
-        self._path, self._options = path, options
+        self._path, self._options, self._beside = path, options, beside
+        self._headed = headed
         self._configs: dict[str, tuple[Any, dict[str, Any]]] = {}
         self._split: Column | None = None
         self._axes: list[Axis] = []
@@ -131,7 +161,8 @@ class JsonLog:
         for line, name in columns.repeated:
             message = f"{name!r} is there twice, nested and flat; the last value counts"
             self._note("duplicate-key", message, "warning", line)
-        self._header()
+        if self._headed:
+            self._header()
         self._split = self._found(options.split) or columns.split_column()
         given = {name: self._found(name) for name in (*options.x, *options.metrics, *options.hpms)}
         for name in options.ignore:
@@ -210,7 +241,7 @@ class JsonLog:
             self.metadata.setdefault("columns", {})[column.name] = column.values[-1]
 
     def _sidecars(self) -> None:
-        beside = read_sidecars(self._path, self.run)
+        beside = read_sidecars(self._path, self.run) if self._beside is None else self._beside
         self.findings += beside.findings
         common = {key: value for key, value in self.hpms.items() if key in beside.hpms}
         other = {key: beside.hpms[key] for key in common}
@@ -314,6 +345,21 @@ class JsonLog:
                     self.rows.add_x(row, axis.x, x, axis.split)
         if renamed:
             self.metadata["x_columns"] = renamed
+
+    def run_data(self, experiment: str, findings: Iterable[Finding], time_parsed: str) -> RunData:
+        """The run, once all is understood, with `findings` about the file before its own."""
+        curves = self.curves()
+        own = [*self.findings, *self.cells.findings(), *self.rows.findings]
+        return RunData.build(
+            self.run,
+            self.hpms,
+            curves,
+            experiment=experiment,
+            source=str(self._path),
+            metadata=self.metadata,
+            findings=[*findings, *own],
+            time_parsed=time_parsed,
+        )
 
 
 def _target(address: str) -> tuple[str | None, str]:

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import attrs
 
-from dr_gen.model.run import RunData
 from dr_gen.readers.contract import Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.flat_lines import FlatReader
 from dr_gen.readers.json_log import JsonLog
@@ -93,18 +92,7 @@ class JsonLinesReader:
         log.understand()
         if (strange := log.no_log()) is not None:
             return ReadResult(findings=(*lines.findings, strange))
-        curves = log.curves()
-        findings = [*lines.findings, *log.findings, *log.cells.findings(), *log.rows.findings]
-        run = RunData.build(
-            log.run,
-            log.hpms,
-            curves,
-            experiment=options.experiment,
-            source=str(path),
-            metadata=log.metadata,
-            findings=findings,
-            time_parsed=self.clock().isoformat(),
-        )
+        run = log.run_data(options.experiment, lines.findings, self.clock().isoformat())
         return ReadResult((run,), closed=not log.is_steady())
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
