@@ -82,10 +82,18 @@ class JsonLog:
         What columns mean, where guessing fails.
     beside : Settings, optional
         The settings beside the log; by default those of its usual settings files.
+    headed : bool
+        Whether the first row may be about the run instead of a row.
     """
 
     def __init__(
-        self, path: Path, run: str, options: ColumnMap, beside: Settings | None = None
+        self,
+        path: Path,
+        run: str,
+        options: ColumnMap,
+        beside: Settings | None = None,
+        *,
+        headed: bool = True,
     ) -> None:
         self.hpms: dict[str, Any] = {}
         self.metadata: dict[str, Any] = {}
@@ -94,6 +102,7 @@ class JsonLog:
         self.rows = CurveRows(path, run, "step")
         self.run, self.columns = run, Columns()
         self._path, self._options, self._beside = path, options, beside
+        self._headed = headed
         self._configs: dict[str, tuple[Any, dict[str, Any]]] = {}
         self._split: Column | None = None
         self._axes: list[Axis] = []
@@ -152,7 +161,8 @@ class JsonLog:
         for line, name in columns.repeated:
             message = f"{name!r} is there twice, nested and flat; the last value counts"
             self._note("duplicate-key", message, "warning", line)
-        self._header()
+        if self._headed:
+            self._header()
         self._split = self._found(options.split) or columns.split_column()
         given = {name: self._found(name) for name in (*options.x, *options.metrics, *options.hpms)}
         for name in options.ignore:

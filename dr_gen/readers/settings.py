@@ -197,7 +197,7 @@ def _parse_yaml(text: str) -> _Parsed:
 def _unwrapped(data: dict[Any, Any]) -> dict[Any, Any]:
     """A configuration as Weights & Biases writes it, ``{key: {desc, value}}``, without that."""
     body = {k: v for k, v in data.items() if k not in ("_wandb", "wandb_version")}
-    wrapped = body and all(
+    wrapped = all(
         isinstance(v, dict) and "value" in v and v.keys() <= {"value", "desc"}
         for v in body.values()
     )

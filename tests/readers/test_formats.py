@@ -20,6 +20,7 @@ from dr_gen.readers.hydra import HydraReader
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.native import NativeReader
+from dr_gen.readers.wandb import WandbReader
 from dr_gen.testing import log_lines
 
 
@@ -66,6 +67,7 @@ def test_our_formats() -> None:
         "hydra": HydraReader,
         "csv": CsvReader,
         "lightning": LightningReader,
+        "wandb": WandbReader,
     }
     assert set(formats.names()) >= set(formats.FORMATS)
     assert formats.reader("native") is formats.FORMATS["native"]

@@ -161,6 +161,8 @@ def test_real_jobs_are_not_told_by_their_numbers() -> None:
     jobs = list(HydraReader().claims(Tree.of(walk(str(REAL))[0])))
     assert len(jobs) == 10
     group = load(REAL, cache=False)
+    silent = [run for run in group if not run.n_points]
+    assert len(silent) == 8
     numbers = [run.metadata["hydra"]["num"] for run in group]
     assert sorted(numbers).count(0) == sorted(numbers).count(1) == 2
     swept = {run.hpms["data.n_labeled"] for run in group}
