@@ -76,7 +76,6 @@ def claims(tree: Tree) -> Iterator[Claim]:
         for name in names
         if is_event_name(name)
     ]
-    top = _top(tree.folders)
     for home, members in arranged(paths).items():
         anchor = max(members, key=_age)
         parts = [member.path for member in members if member is not anchor]
@@ -84,13 +83,8 @@ def claims(tree: Tree) -> Iterator[Claim]:
         names = sorted(os.path.basename(m.path) for m in members if m.role == "own")
         # Guild draws the id that the folder of a run is called; a copy of one is called so too.
         drawn = [os.path.basename(home)] if tree.has(os.path.join(home, GUILD), "opref") else []
-        named = home if _is_below(home, top) else os.path.dirname(anchor.path)
-        yield Claim(
-            anchor.path,
-            tuple(parts),
-            named=named or os.curdir,
-            identity="/".join([*drawn, *names]),
-        )
+        identity = "/".join([*drawn, *names])
+        yield Claim(anchor.path, tuple(parts), named=home or os.curdir, identity=identity)
 
 
 def arranged(paths: Iterable[str], *, branches: bool = True) -> dict[str, list[Member]]:
@@ -123,14 +117,6 @@ def _name_order(path: str) -> tuple[bool, list[tuple[int, float, str]]]:
 def _age(member: Member) -> tuple[bool, bool, list[tuple[int, float, str]], str]:
     """Sort key that puts the file last that grows."""
     return member.role == "own", *_name_order(member.path), member.path
-
-
-def _top(folders: Iterable[str]) -> str:
-    return os.path.commonpath(found) if (found := list(folders)) and all(found) else ""
-
-
-def _is_below(folder: str, top: str) -> bool:
-    return not top or folder == top or folder.startswith(os.path.join(top, ""))
 
 
 def _beside(tree: Tree, home: str, folder: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ColumnMap, More, ReadResult
 from dr_gen.readers.naming import DEFAULT_SPLIT, is_of_machine
@@ -97,11 +98,11 @@ def _before(run: RunData, state: Mapping[str, Any]) -> dict[tuple[str, str], Ser
     return found
 
 
-def _series(table: Any, curve: int, split: str, name: str) -> Series:
+def _series(table: CurveTable, curve: int, split: str, name: str) -> Series:
     values = np.array(table.curve_values(curve))
     axes: dict[str, NDArray[Any]] = {
         table.x_names[table.axis_x[axis]]: table.axis_values(axis)
-        for axis in table.axes_of_block(int(table.block[curve])).tolist()
+        for axis in table.axes_of_block(int(table.block[curve]))
         if not table.axis_inferred[axis]
     }
     # Where no step is left, all of them were 0.

@@ -254,13 +254,15 @@ class _Parts:
             if number == 1 and kind == VARINT:
                 dtype = varint(event, at)[0]
             elif number == 2 and kind == LENGTH:
-                size = self._size(at, to)
+                size *= self._size(at, to)
             elif number == 4 and kind == LENGTH:
                 content = (at, to)
             elif number == 8 and kind == LENGTH:
                 texts.append((at, to))
             elif number in _LISTS or number == _HALVES:
-                listed = self._listed(number, dtype, kind, at, to) or listed
+                several = listed is not None
+                listed = self._listed(number, dtype, kind, at, to)
+                size *= listed is not None and not several
         if dtype == _STRING:
             if plugin == "text" or tag.endswith(b"text_summary"):
                 text = b"\n".join(event[at:to] for at, to in texts)

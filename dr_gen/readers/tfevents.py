@@ -237,14 +237,14 @@ class RecordFile:
 
     def read(self, content: bytes) -> Iterator[RecordBlock]:
         """The records in `content`, which is what the file holds from the start on."""
-        block, wanted = self._whole(content)
+        block, _ = self._whole(content)
         if len(block.starts):
             yield block
-        left = len(content) - (self.end - block.offset)
+        rest = content[self.end - block.offset :]
         if self.ending is not None:
-            self.ending = attrs.evolve(self.ending, left=left)
-        elif left:
-            self.ending = Ending("cut", self.end, left, wanted)
+            self.ending = attrs.evolve(self.ending, left=len(rest))
+        elif rest:
+            self.ending = Ending("cut", self.end, len(rest), self._wanted(rest))
 
     def _whole(self, content: bytes) -> tuple[RecordBlock, int]:
         """The whole records at the beginning, and how many bytes the next one needs."""

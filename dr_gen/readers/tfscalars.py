@@ -219,6 +219,7 @@ class EventLog:
                 continue
             # Where the step takes as many bytes, or else those of the step pass for a tag.
             start = max(0 if one is None else one.end for one in (found.wall, found.step)) + 1
+            start = min(start, size)
             alike = (((rows[:, :start] ^ rows[0, :start]) & found.mask[:start]) == 0).all(axis=1)
             taken = np.flatnonzero(alike)[self._round(block, records[alike], rows[alike], found)]
             left = np.ones(len(records), np.bool_)
