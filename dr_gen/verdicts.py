@@ -26,6 +26,7 @@ __all__ = [
 EPOCH_KEYS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "total_epochs", "num_train_epochs")
 """Last dotted parts of keys that say how long a run was meant to train, by preference."""
 
+_CUT = ("truncated-line", "truncated-record")
 _FAILED_ENDS = frozenset({"failed", "crashed", "error", "killed", "interrupted", "aborted"})
 
 
@@ -64,11 +65,12 @@ class Verdicts:
         if short is not None and end == "completed":
             return Status.COMPLETED, (f"ended by itself: {short.message}",)
         lacks = [by_code[code] for code in ("short-run", "no-metrics") if code in by_code]
-        if not lacks and "truncated-line" in by_code and self._reached(index) is None:
-            lacks = [by_code["truncated-line"]]
+        cut = [by_code[code] for code in _CUT if code in by_code]
+        if not lacks and cut and self._reached(index) is None:
+            lacks = cut
         if lacks:
-            cut = [f.message for code, f in by_code.items() if code == "truncated-line"]
-            return Status.INCOMPLETE, tuple(dict.fromkeys([f.message for f in lacks] + cut))
+            messages = [finding.message for finding in (*lacks, *cut)]
+            return Status.INCOMPLETE, tuple(dict.fromkeys(messages))
         return Status.COMPLETED, (self._why_completed(index, record),)
 
     def _reached(self, index: int) -> float | None:

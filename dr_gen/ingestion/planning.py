@@ -68,7 +68,8 @@ def plan(
     StoreError
         If the store cannot be read.
     """
-    rules = Rules(format, columns or ColumnMap(), expected_epochs, deleted=deleted)
+    named = experiment is not None
+    rules = Rules(format, columns or ColumnMap(), expected_epochs, deleted=deleted, named=named)
     return _plan(source, store, rules, experiment, whole=())
 
 

@@ -173,7 +173,7 @@ def judged(
 def options_for(source: Source, rules: Rules) -> ReadOptions:
     """What a reader is told of a source."""
     parts = tuple(map(Path, source.parts))
-    return ReadOptions(source.experiment, rules.columns, parts, rules.deleted)
+    return ReadOptions(source.experiment, rules.columns, parts, rules.deleted, rules.named)
 
 
 def _read_alike(sources: Sequence[Source], rules: Rules) -> Iterator[ReadResult]:

@@ -44,6 +44,8 @@ class Rules:
         Instead of the default ones.
     deleted : bool
         Whether runs count that were marked as deleted in the tool that logged them.
+    named : bool
+        Whether the caller named the experiment: what the files call it does not count then.
     """
 
     format: str | None = None
@@ -51,6 +53,7 @@ class Rules:
     expected_epochs: int | None = None
     validators: tuple[Validator, ...] | None = None
     deleted: bool = False
+    named: bool = False
 
     @property
     def checks(self) -> Sequence[Validator]:
@@ -66,6 +69,7 @@ class Rules:
             attrs.asdict(self.columns),
             self.expected_epochs,
             self.deleted,
+            self.named,
             _code(),
         ]
         return hashlib.blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()

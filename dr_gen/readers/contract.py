@@ -115,12 +115,15 @@ class ReadOptions:
         The other files of the source, as the reader claimed them.
     deleted : bool
         Whether to read runs that were marked as deleted in the tool that logged them.
+    named : bool
+        Whether the caller named the experiment: a name that the files know does not count then.
     """
 
     experiment: str = ""
     columns: ColumnMap = attrs.field(factory=ColumnMap)
     parts: tuple[Path, ...] = ()
     deleted: bool = False
+    named: bool = False
 
 
 @attrs.frozen

@@ -27,6 +27,7 @@ from dr_gen.readers.hydra import HydraReader
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.native import NativeReader
+from dr_gen.readers.tensorboard import TensorBoardReader
 from dr_gen.readers.wandb import WandbReader
 
 __all__ = ["FORMATS", "GROUP", "Formats", "detect", "discover", "formats", "names", "reader"]
@@ -44,6 +45,7 @@ FORMATS: Final[Mapping[str, Reader]] = MappingProxyType(
             CsvReader(),
             LightningReader(),
             WandbReader(),
+            TensorBoardReader(),
         )
     }
 )

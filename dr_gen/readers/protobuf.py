@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["FIXED32", "FIXED64", "LENGTH", "VARINT", "MalformedMessageError", "fields", "varint"]
+__all__ = [
+    "FIXED32",
+    "FIXED64",
+    "LENGTH",
+    "VARINT",
+    "MalformedMessageError",
+    "fields",
+    "spans",
+    "varint",
+]
 
 VARINT: Final = 0
 FIXED64: Final = 1
@@ -79,3 +88,40 @@ def fields(message: bytes) -> Iterator[tuple[int, int, int | bytes]]:
             raise MalformedMessageError(f"field {number} of {size} bytes at byte {place}")
         yield number, kind, message[place : place + size]
         place += size
+
+
+def spans(message: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Where the fields of a message lie: number, wire type, and from where to where their value.
+
+    Nothing is copied, so that what nobody wants costs nothing. `start` and `end` say where in
+    `message` the message itself lies.
+
+    Raises
+    ------
+    MalformedMessageError
+        At the first field that is none; those before it were given.
+
+    Examples
+    --------
+    >>> list(spans(bytes.fromhex("ff 089601 1202 6869"), 1, 8))
+    [(1, 0, 2, 4), (2, 2, 6, 8)]
+    """
+    place = start
+    while place < end:
+        # Almost every tag is one byte; the general way takes twice as long.
+        tag, place = (message[place], place + 1) if message[place] < 128 else varint(message, place)
+        number, kind = tag >> 3, tag & 7
+        if kind == VARINT:
+            begin = place
+            _, place = varint(message, place)
+        elif kind == LENGTH:
+            size, begin = varint(message, place)
+            place = begin + size
+        elif kind in (FIXED64, FIXED32):
+            begin = place
+            place += 8 if kind == FIXED64 else 4
+        else:
+            raise MalformedMessageError(f"wire type {kind} at byte {place}")
+        if number == 0 or place > end:
+            raise MalformedMessageError(f"field {number} at byte {begin} ends at {place} of {end}")
+        yield number, kind, begin, place

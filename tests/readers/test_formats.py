@@ -20,6 +20,7 @@ from dr_gen.readers.hydra import HydraReader
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.native import NativeReader
+from dr_gen.readers.tensorboard import TensorBoardReader
 from dr_gen.readers.wandb import WandbReader
 from dr_gen.testing import log_lines
 
@@ -68,6 +69,7 @@ def test_our_formats() -> None:
         "csv": CsvReader,
         "lightning": LightningReader,
         "wandb": WandbReader,
+        "tensorboard": TensorBoardReader,
     }
     assert set(formats.names()) >= set(formats.FORMATS)
     assert formats.reader("native") is formats.FORMATS["native"]

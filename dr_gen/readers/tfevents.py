@@ -1,0 +1,302 @@
+"""Files of records with checksums, as TensorFlow writes them: what TensorBoard's events lie in.
+
+A record is its length (8 bytes, little endian), a checksum of these bytes (4), the data, and a
+checksum of the data (4). A checksum is a CRC32C, rotated and with a constant added, so that
+records inside records are no trouble:
+https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details.
+
+Files are read in blocks of some megabytes. A length counts once its checksum is right and the file
+is that long, so that no wrong length costs memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LARGEST", "Ending", "RecordBlock", "RecordFile", "checksum", "checksums", "is_head"]
+
+Differing = Mapping[int, NDArray[np.uint8]]
+Crcs = NDArray[np.uint32]
+HEAD: Final = 12
+FOOT: Final = 4
+LARGEST: Final = 1 << 24
+"""Records of more bytes are looked over without being kept."""
+
+_BLOCK: Final = 1 << 22
+_ADDED: Final = 0xA282EAD8
+_WORD: Final = 0xFFFF_FFFF
+_POLYNOMIAL: Final = 0x82F6_3B78
+
+
+def checksum(data: bytes) -> int:
+    """The checksum that stands behind `data`.
+
+    Examples
+    --------
+    >>> checksum(bytes([24, 0, 0, 0, 0, 0, 0, 0])).to_bytes(4, "little").hex()
+    'a37f4b22'
+    """
+    return _masked(_crc(data))
+
+
+def is_head(head: bytes) -> bool:
+    """Whether 12 bytes are the beginning of a record: a length with its checksum.
+
+    Examples
+    --------
+    >>> is_head(bytes.fromhex("1800000000000000 a37f4b22")), is_head(bytes(12))
+    (True, False)
+    """
+    return len(head) == HEAD and checksum(head[:8]) == int.from_bytes(head[8:], "little")
+
+
+def checksums(alike: Sequence[bytes], which: NDArray[np.intp], differing: Differing) -> Crcs:
+    """The checksums of many data of one length that differ in few bytes from some that are given.
+
+    Parameters
+    ----------
+    alike : sequence of bytes
+    which : intp array, dims (data,)
+        Which of `alike` each of the data is like.
+    differing : mapping of int to uint8 array, dims (data,)
+        For each byte in which some differ, by exclusive or, from the one that they are like.
+
+    Returns
+    -------
+    uint32 array, dims (data,)
+
+    Examples
+    --------
+    >>> one = checksums([b"loss"], np.array([0]), {3: np.array([ord("s") ^ ord("t")], np.uint8)})
+    >>> one.tolist() == [checksum(b"lost")]
+    True
+    """
+    crcs = np.array([_crc(data) for data in alike], np.uint32)[which]
+    size = len(alike[0])
+    # A CRC is linear: what one byte changes depends on how many come behind it alone.
+    changes = _changes(1 << (size - 1).bit_length())
+    for place, bits in differing.items():
+        crcs ^= changes[size - 1 - place][bits]
+    return ((crcs >> np.uint32(15)) | (crcs << np.uint32(17))) + np.uint32(_ADDED)
+
+
+@functools.cache
+def _changes(size: int) -> Crcs:
+    """What each byte changes in a CRC, by how many bytes come behind it: dims (behind, byte)."""
+    bits = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        bits = (bits >> np.uint32(1)) ^ np.where(bits & 1, np.uint32(_POLYNOMIAL), np.uint32(0))
+    table, changes = bits, np.empty((size, 256), np.uint32)
+    for behind in range(size):
+        changes[behind] = bits
+        bits = (bits >> np.uint32(8)) ^ table[bits & 0xFF]
+    return changes
+
+
+def _masked(crc: int) -> int:
+    return (((crc >> 15) | (crc << 17)) + _ADDED) & _WORD
+
+
+def _crc(data: bytes, before: int = 0) -> int:
+    import google_crc32c
+
+    crc: int = google_crc32c.extend(before, data)
+    return crc
+
+
+@attrs.frozen(eq=False)
+class RecordBlock:
+    """Records that lie behind one another.
+
+    Attributes
+    ----------
+    content : bytes
+        A piece of the file.
+    starts, sizes : intp array, dims (record,)
+        Where in it the data of each record lie, and how many bytes they are; the checksum is
+        behind them. Not compared with it yet.
+    offset : int
+        Where in the file the piece begins.
+    first : int
+        How many records there are in the file before these.
+    """
+
+    content: bytes
+    starts: NDArray[np.intp]
+    sizes: NDArray[np.intp]
+    offset: int
+    first: int
+
+    def data(self, record: int) -> bytes:
+        """The data of a record, a copy."""
+        start = int(self.starts[record])
+        return self.content[start : start + int(self.sizes[record])]
+
+    def is_whole(self, record: int) -> bool:
+        """Whether the checksum of a record is that of its data."""
+        end = int(self.starts[record] + self.sizes[record])
+        stored = int.from_bytes(self.content[end : end + FOOT], "little")
+        return checksum(self.data(record)) == stored
+
+    def place(self, record: int) -> int:
+        """Where in the file a record begins."""
+        return self.offset + int(self.starts[record]) - HEAD
+
+
+@attrs.frozen
+class Ending:
+    """Why a file was not read to its end.
+
+    Attributes
+    ----------
+    what : {"cut", "length"}
+        The last record is not all there, or a length is wrong, so that nobody knows where the
+        next record begins.
+    place : int
+        Where the record begins, in bytes.
+    left : int
+        How many bytes there are from there on.
+    wanted : int
+        How many the record would need, with what is around its data; 0 if that is not known.
+    """
+
+    what: str
+    place: int
+    left: int
+    wanted: int = 0
+
+
+class RecordFile:
+    """The records of one file, or of the rest of one.
+
+    Parameters
+    ----------
+    path : Path
+    start : int
+        Where to begin, in bytes: at a record.
+
+    Attributes
+    ----------
+    end : int
+        Where the last whole record ends, once all blocks were taken.
+    ending : Ending or None
+        What comes behind it.
+    large : list of tuples of int
+        Places and sizes of records that were too large to be kept.
+    broken : list of int
+        The places of those among them whose checksum is wrong.
+    """
+
+    def __init__(self, path: Path, start: int = 0) -> None:
+        self.end = start
+        self.ending: Ending | None = None
+        self.large: list[tuple[int, int]] = []
+        self.broken: list[int] = []
+        self._path = path
+        self._known: dict[bytes, int] = {}
+        self._n = 0
+
+    def blocks(self) -> Iterator[RecordBlock]:
+        """The records, block by block.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        with open(self._path, "rb", buffering=0) as file:
+            file.seek(self.end)
+            content, asked = b"", _BLOCK
+            while piece := _read(file, asked):
+                content += piece
+                block, wanted = self._whole(content)
+                if len(block.starts):
+                    yield block
+                content = content[self.end - block.offset :]
+                if self.ending is not None:
+                    self.ending = attrs.evolve(self.ending, left=_left(file, self.end))
+                    return
+                if wanted > LARGEST:
+                    left = _left(file, self.end)
+                    if left < wanted:
+                        self.ending = Ending("cut", self.end, left, wanted)
+                        return
+                    self._pass_over(file, content, wanted)
+                    content, wanted = b"", 0
+                asked = max(_BLOCK, min(wanted, LARGEST) - len(content))
+            if content:
+                self.ending = Ending("cut", self.end, len(content), self._wanted(content))
+
+    def read(self, content: bytes) -> Iterator[RecordBlock]:
+        """The records in `content`, which is what the file holds from the start on."""
+        block, _ = self._whole(content)
+        if len(block.starts):
+            yield block
+        rest = content[self.end - block.offset :]
+        if self.ending is not None:
+            self.ending = attrs.evolve(self.ending, left=len(rest))
+        elif rest:
+            self.ending = Ending("cut", self.end, len(rest), self._wanted(rest))
+
+    def _whole(self, content: bytes) -> tuple[RecordBlock, int]:
+        """The whole records at the beginning, and how many bytes the next one needs."""
+        starts, sizes, known = [], [], self._known
+        place, last, wanted = 0, len(content) - HEAD - FOOT, 0
+        while place <= last:
+            head = content[place : place + HEAD]
+            # A head that was seen needs no second look: most records have the length of others.
+            size = known.get(head, -1)
+            if size < 0:
+                if not is_head(head):
+                    self.ending = Ending("length", self.end + place, 0)
+                    break
+                size = known[head] = int.from_bytes(head[:8], "little")
+            if size > last - place:
+                wanted = HEAD + size + FOOT
+                break
+            starts.append(place + HEAD)
+            sizes.append(size)
+            place += HEAD + size + FOOT
+        before, first = self.end, self._n
+        self.end += place
+        self._n += len(starts)
+        arrays = np.array(starts, np.intp), np.array(sizes, np.intp)
+        return RecordBlock(content, *arrays, before, first), wanted
+
+    def _wanted(self, content: bytes) -> int:
+        whole = is_head(content[:HEAD])
+        return HEAD + int.from_bytes(content[:8], "little") + FOOT if whole else 0
+
+    def _pass_over(self, file: BinaryIO, content: bytes, wanted: int) -> None:
+        """Compare the checksum of a large record without keeping it."""
+        data, left = content[HEAD:], wanted - HEAD - FOOT - len(content[HEAD:])
+        crc = _crc(data)
+        while left and (data := file.read(min(left, _BLOCK))):
+            crc = _crc(data, crc)
+            left -= len(data)
+        if left or _read(file, FOOT) != _masked(crc).to_bytes(FOOT, "little"):
+            self.broken.append(self.end)
+        self.large.append((self.end, wanted))
+        self.end += wanted
+        self._n += 1
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    """As many bytes as there are up to `size`: one call need not give all."""
+    parts = []
+    while size > 0 and (part := file.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _left(file: BinaryIO, start: int) -> int:
+    return max(0, os.fstat(file.fileno()).st_size - start)
