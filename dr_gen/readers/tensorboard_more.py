@@ -16,7 +16,7 @@ from dr_gen.readers.contract import ColumnMap, More, ReadResult
 from dr_gen.readers.naming import DEFAULT_SPLIT, is_of_machine
 from dr_gen.readers.series_axes import Series
 from dr_gen.readers.tensorboard_files import damages
-from dr_gen.readers.tensorboard_runs import curves_of, longer
+from dr_gen.readers.tensorboard_runs import curves_of, longer, since
 from dr_gen.readers.tensorboard_source import left_out, metadata_of
 from dr_gen.readers.tfevents import RecordFile
 from dr_gen.readers.tfscalars import EventLog
@@ -121,7 +121,7 @@ def _joined(
         name = _name(tag)
         if is_of_machine(name) or state["plugins"].get(name, "scalars") != "scalars":
             return None
-        times = points.walls - state["first"]
+        times = since(points.walls, state["first"])
         new = Series(name, points.steps, times, points.values, own)
         old = series.get((own, name))
         if old is None and not state["last"]:

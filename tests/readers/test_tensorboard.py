@@ -272,6 +272,39 @@ def test_a_restart_makes_later_steps_void(tmp_path: Path) -> None:
     assert "step 8–9: 2 values of loss from before a restart" in purged.message
 
 
+@given(
+    logged=st.lists(st.tuples(st.booleans(), st.integers(0, 6)), max_size=15),
+    cut=st.integers(0, 15),
+)
+def test_restarts(
+    logged: list[tuple[bool, int]], cut: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A value is left out where a restart took its step back and nobody logged that step again."""
+    folder = tmp_path_factory.mktemp("run")
+    restart = field(7, field(1, 1))
+    events = [
+        event(step=step, wall=1e9 + i, rest=restart)
+        if is_restart
+        else event(scalar("loss", i), step, 1e9 + i)
+        for i, (is_restart, step) in enumerate(logged)
+    ]
+    write(folder / NAME, events[:cut])
+    write(folder / LATER, events[cut:])
+    kept = []
+    for i, (is_restart, step) in enumerate(logged):
+        void = any(
+            took_back and first <= step and (False, step) not in logged[j:]
+            for j, (took_back, first) in enumerate(logged)
+            if j > i
+        )
+        if not is_restart and not void:
+            kept.append(i)
+    run = run_of(folder)
+    if kept:
+        assert run.curve("loss", x="time", repeats="all").values.tolist() == kept
+    assert run.n_points == len(kept)
+
+
 def test_a_restart_inside_a_file(tmp_path: Path) -> None:
     """A restart in the same file counts for what stands before it alone."""
     restart = event(step=2, rest=field(7, field(1, 1)))
