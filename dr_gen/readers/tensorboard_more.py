@@ -108,7 +108,7 @@ def _series(table: CurveTable, curve: int, split: str, name: str) -> Series:
     # Where no step is left, all of them were 0.
     steps = np.array(axes.get("step", np.zeros(len(values))), np.int64)
     times = np.array(axes.get("time", np.full(len(values), np.nan)), np.float64)
-    return Series(name, steps, times, values, split)
+    return Series(name, steps, times, values, split=split)
 
 
 def _joined(
@@ -122,7 +122,7 @@ def _joined(
         if is_of_machine(name) or state["plugins"].get(name, "scalars") != "scalars":
             return None
         times = since(points.walls, state["first"])
-        new = Series(name, points.steps, times, points.values, own)
+        new = Series(name, points.steps, times, points.values, split=own)
         old = series.get((own, name))
         if old is None and not state["last"]:
             return None  # its place among the others is another

@@ -115,7 +115,7 @@ def series_of(files: Sequence[EventFile], facts: Facts, first: float, columns: C
             else:
                 times = since(found.walls, first)
                 own = split or DEFAULT_SPLIT
-                series.append(Series(tag, found.steps, times, found.values, own))
+                series.append(Series(tag, found.steps, times, found.values, split=own))
     return Joined(_together(series), steady)
 
 
