@@ -26,19 +26,22 @@ class Scale:
         Of long flat logs.
     growth : tuple of str
         Of small runs, each larger than the one before.
+    events : str
+        Of event files.
     rounds : int
     """
 
     sweeps: tuple[str, ...]
     flat: str
     growth: tuple[str, ...]
+    events: str
     rounds: int
 
 
 SCALES = {
-    "tiny": Scale(("XS",), "LONG-XS", ("100",), 1),
-    "quick": Scale(("S",), "LONG-S", ("100", "1k"), 3),
-    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), 5),
+    "tiny": Scale(("XS",), "LONG-XS", ("100",), "EVENTS-XS", 1),
+    "quick": Scale(("S",), "LONG-S", ("100", "1k"), "EVENTS-S", 3),
+    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), "EVENTS", 5),
 }
 
 
@@ -78,7 +81,13 @@ class Comparison:
 
 def comparisons(scale: Scale) -> list[Comparison]:
     """The rows of the table, in order."""
-    return [*_loading(scale), *_of_store(scale.sweeps[-1]), *_imports(), *_growing(scale)]
+    return [
+        *_loading(scale),
+        *_of_store(scale.sweeps[-1]),
+        *_events(scale),
+        *_imports(),
+        *_growing(scale),
+    ]
 
 
 def _loading(scale: Scale) -> Iterator[Comparison]:
@@ -116,6 +125,12 @@ def _of_store(sweep: str) -> Iterator[Comparison]:
     yield Comparison("questions", "filter, best of each run, summarize", asking)
     yield Comparison("ingest", "ingest into a store", filling)
     yield Comparison("ingest", "memory for that", filling, None, "peak", 350e6, 250e6)
+
+
+def _events(scale: Scale) -> Iterator[Comparison]:
+    task, what = ("load events", scale.events), "load event files of TensorBoard"
+    yield Comparison("tensorboard", what, task, "tbparse", "wall", 4, 20)
+    yield Comparison("tensorboard", "memory for that", task, "tbparse", "peak")
 
 
 def _imports() -> Iterator[Comparison]:

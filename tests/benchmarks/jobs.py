@@ -15,6 +15,7 @@ import numpy as np
 import dr_gen
 from tests.benchmarks.answers import Answer, Block
 from tests.benchmarks.counting import counted
+from tests.benchmarks.event_logs import answer_of_events, by_tbparse
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.workloads import Workload, bytes_of, grow
 
@@ -205,4 +206,9 @@ JOBS: dict[str, Job] = {
     "one metric": Job(_one_metric, _opened, _seconds, needs_store=True),
     "scan": Job(_scan, needs_store=True),
     "questions": Job(_questions, _opened, needs_store=True),
+    "tbparse": _of_peer(by_tbparse),
+    "load events": Job(
+        lambda place: dr_gen.load(place.logs, cache=False),
+        facts=lambda group: answer_of_events(group).facts(),
+    ),
 }
