@@ -16,7 +16,7 @@ from dr_gen.readers.contract import ColumnMap, More, ReadResult
 from dr_gen.readers.naming import DEFAULT_SPLIT, is_of_machine
 from dr_gen.readers.series_axes import Series
 from dr_gen.readers.tensorboard_files import damages
-from dr_gen.readers.tensorboard_runs import curves_of, longer, since
+from dr_gen.readers.tensorboard_runs import curves_of, is_finished, longer, since
 from dr_gen.readers.tensorboard_source import left_out, metadata_of
 from dr_gen.readers.tfevents import RecordFile
 from dr_gen.readers.tfscalars import EventLog
@@ -41,7 +41,9 @@ def read_more(item: More, clock: Callable[[], datetime]) -> ReadResult | None:
         return None
     before = _before(item.before, state)
     series = _joined(before, log, state) if before is not None else None
-    if series is None:
+    if before is None or series is None:
+        return None
+    if is_finished(series) != is_finished(list(before.values())):
         return None
     run, path = item.run_id, str(item.path)
     skipped = Counter(state["skipped"]) + log.skipped

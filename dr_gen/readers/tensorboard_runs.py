@@ -27,6 +27,7 @@ __all__ = [
     "Joined",
     "curves_of",
     "first_event",
+    "is_finished",
     "last_event",
     "longer",
     "plugins_of",
@@ -37,6 +38,7 @@ __all__ = [
 _NEVER: Final = np.iinfo(np.int64).max
 _RECORDS: Final = 40
 """Bits that hold the number of a record in its file."""
+_CLOSING: Final = "train/train_runtime"
 _OVERLAP: Final = 1.0
 """Seconds by which files may overlap: a writer is not closed at once."""
 
@@ -126,6 +128,12 @@ def curves_of(
     curves = SeriesCurves(columns, keep=True)
     x_columns, findings = curves.add_run(run, path, series)
     return curves.build(), {"time": "wall_time", **x_columns}, findings
+
+
+def is_finished(series: Sequence[Series]) -> bool:
+    """Whether what Hugging Face logs of a whole training stands at its last step."""
+    closing = [one.steps.max() for one in series if one.name == _CLOSING and len(one.steps)]
+    return bool(closing) and max(closing) >= max(one.steps.max() for one in series)
 
 
 def _by_folder(files: Sequence[EventFile]) -> dict[tuple[str, str | None], list[EventFile]]:

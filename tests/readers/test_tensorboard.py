@@ -489,6 +489,15 @@ def test_a_run_that_went_on_did_not_end(tmp_path: Path) -> None:
     assert "end" not in run_of(tmp_path).metadata
 
 
+def test_the_end_of_a_training_of_hugging_face(tmp_path: Path) -> None:
+    """What is logged of a whole training ends it, unless it goes on after that."""
+    rows = [("train/loss", 10), ("train/train_runtime", 10), ("eval/loss", 10)]
+    write(tmp_path / NAME, [event(scalar(tag, 1.0), s, 1e9 + i) for i, (tag, s) in enumerate(rows)])
+    assert run_of(tmp_path).metadata["end"] == {"status": "completed", "reason": None}
+    write(tmp_path / LATER, [event(scalar("train/loss", 1.0), 11, 1e9 + 500)])
+    assert "end" not in run_of(tmp_path).metadata
+
+
 def test_texts_that_are_configurations(tmp_path: Path) -> None:
     """JSON of Hugging Face, a table of CleanRL and lines of names and values are all read."""
     table = "|param|value|\n|-|-|\n|seed|1|\n|lr|0.0003|\n|env|Hopper-v4|\n|anneal|True|\n|a|x|y|"
@@ -745,6 +754,7 @@ REREAD = {
     "a restart": event(step=1, rest=field(7, field(1, 1))),
     "no event": b"\x2a\x7fno event",
     "a plugin": event(tensor("t", field(1, 1) + field(5, bytes(4)), "pr_curves"), 3, 1e9),
+    "the end": event(scalar("train/train_runtime", 3.0), 9, 1e9),
     "the machine": event(scalar("system/cpu", 3.0), 3, 1e9),
 }
 
