@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.readers.naming import DEFAULT_SPLIT, grows, split_name, x_column
+from dr_gen.readers.naming import DEFAULT_SPLIT, grows, x_column
 
 __all__ = ["STEP", "Series", "SeriesAxes", "not_logged"]
 
@@ -28,6 +29,8 @@ class Series:
     times : float64, dims (point,)
         Seconds since the run began; NaN where that is not known.
     values : float64, dims (point,)
+    rising : tuple of bool or None
+        Whether steps and times strictly increase, where that is known.
     split : str
         What it is of where its name names no split.
     """
@@ -36,6 +39,7 @@ class Series:
     steps: NDArray[np.int64]
     times: NDArray[np.float64]
     values: NDArray[np.float64]
+    rising: tuple[bool, bool] | None = None
     split: str = DEFAULT_SPLIT
 
 
@@ -102,14 +106,11 @@ class SeriesAxes:
 
     def __init__(self, series: Sequence[Series], given: Mapping[str, str]) -> None:
         self.used: dict[str, str] = {}
-        counters = [found for one in series if (found := _counter(one, given)) is not None]
-        # What one split alone has is the x of all.
-        owners: dict[str, set[str | None]] = {}
-        for counter in counters:
-            owners.setdefault(counter.x, set()).add(counter.split)
-        shared = {x for x, splits in owners.items() if len(splits) == 1}
-        common = (attrs.evolve(c, split=None) if c.x in shared else c for c in counters)
-        self._counters = sorted(common, key=lambda counter: counter.rank)
+        found = [c for c in (_counter(one, given) for one in series) if c is not None]
+        # A counter that only one split carries is everybody's.
+        owners = Counter(x for x, _ in {(c.x, c.split) for c in found})
+        shared = (attrs.evolve(c, split=None) if owners[c.x] == 1 else c for c in found)
+        self._counters = sorted(shared, key=lambda c: c.rank)
 
     def may_be(self, one: Series) -> bool:
         """Whether a series is one of the counters."""
@@ -137,5 +138,4 @@ def _counter(one: Series, given: Mapping[str, str]) -> _Counter | None:
         return None  # the times that the tool keeps are at hand
     if bool((one.values == one.values[0]).all()) or (meant.must_grow and not grows(one.values)):
         return None
-    split = meant.split if split_name(one.name)[1] != one.name else None
-    return _Counter(meant.x, split, meant.rank, one)
+    return _Counter(meant.x, meant.split, meant.rank, one)

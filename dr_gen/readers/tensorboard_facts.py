@@ -85,7 +85,8 @@ def trial_of(said: Iterable[Said]) -> Trial:
             for number, kind, value in fields(one.extra.content):
                 if number == 3 and kind == LENGTH and isinstance(value, bytes):
                     hpms, group = _session(value)
-                    trial = attrs.evolve(trial, hpms={**trial.hpms, **hpms}, group=group)
+                    trial.hpms.update(hpms)
+                    trial = attrs.evolve(trial, group=group)
                 elif number == 4 and kind == LENGTH and isinstance(value, bytes):
                     end = _ENDS.get(_first(value, 1, 0))
                     trial = attrs.evolve(trial, end=end, ended=one.wall)
@@ -171,6 +172,12 @@ class Facts:
     path : Path
     run : str
         For findings.
+    hpms, metadata : dict
+    findings : list of Finding
+    skipped : Counter
+        What was passed over.
+    configs : dict
+        Tag to the text of each configuration.
     """
 
     path: Path
@@ -179,6 +186,7 @@ class Facts:
     metadata: dict[str, Any] = attrs.field(factory=dict)
     findings: list[Finding] = attrs.field(factory=list)
     skipped: Counter[str] = attrs.field(factory=Counter)
+    configs: dict[str, str] = attrs.field(factory=dict)
 
     def note(
         self,
@@ -194,11 +202,12 @@ class Facts:
 
     def settle(self, hpms: Mapping[str, Any], where: str) -> None:
         """Hyperparameters from one more place; those of an earlier one count."""
-        common = {key: value for key, value in self.hpms.items() if key in hpms}
-        if clash := differing(common, {key: hpms[key] for key in common}):
+        common = {key: value for key, value in hpms.items() if key in self.hpms}
+        if clash := differing(common, {key: self.hpms[key] for key in common}):
             message = f"the events and {where} differ in {named(clash)}"
             self.note("config-conflict", message, hint="the events count")
-        self.hpms = {**hpms, **self.hpms}
+        for key, value in hpms.items():
+            self.hpms.setdefault(key, value)
 
     def hear(self, said: Iterable[Said]) -> None:
         """Texts: those that are a configuration give hyperparameters, others are kept if short."""
@@ -208,8 +217,11 @@ class Facts:
                 continue
             tag = _text(one.extra.tag).removesuffix("/text_summary")
             text = _text(one.extra.content)
+            if self.configs.get(tag) == text:
+                continue  # a resumed run says it once more
             config = _configuration(tag, text) if len(text) <= _LONGEST_CONFIG else None
             if config is not None:
+                self.configs[tag] = text
                 self.settle(config, f"the text {tag!r}")
             elif len(text) <= _LONGEST_TEXT and (tag in texts or len(texts) < _MOST_TEXTS):
                 self.skipped["earlier text"] += tag in texts

@@ -16,7 +16,7 @@ from dr_gen.readers.contract import ColumnMap, More, ReadResult
 from dr_gen.readers.naming import DEFAULT_SPLIT, is_of_machine
 from dr_gen.readers.series_axes import Series
 from dr_gen.readers.tensorboard_files import damages
-from dr_gen.readers.tensorboard_runs import curves_of, longer
+from dr_gen.readers.tensorboard_runs import curves_of, is_finished, longer, since
 from dr_gen.readers.tensorboard_source import left_out, metadata_of
 from dr_gen.readers.tfevents import RecordFile
 from dr_gen.readers.tfscalars import EventLog
@@ -41,7 +41,9 @@ def read_more(item: More, clock: Callable[[], datetime]) -> ReadResult | None:
         return None
     before = _before(item.before, state)
     series = _joined(before, log, state) if before is not None else None
-    if series is None:
+    if before is None or series is None:
+        return None
+    if is_finished(series) != is_finished(list(before.values())):
         return None
     run, path = item.run_id, str(item.path)
     skipped = Counter(state["skipped"]) + log.skipped
@@ -108,7 +110,7 @@ def _series(table: CurveTable, curve: int, split: str, name: str) -> Series:
     # Where no step is left, all of them were 0.
     steps = np.array(axes.get("step", np.zeros(len(values))), np.int64)
     times = np.array(axes.get("time", np.full(len(values), np.nan)), np.float64)
-    return Series(name, steps, times, values, split)
+    return Series(name, steps, times, values, split=split)
 
 
 def _joined(
@@ -121,8 +123,8 @@ def _joined(
         name = _name(tag)
         if is_of_machine(name) or state["plugins"].get(name, "scalars") != "scalars":
             return None
-        times = points.walls - state["first"]
-        new = Series(name, points.steps, times, points.values, own)
+        times = since(points.walls, state["first"])
+        new = Series(name, points.steps, times, points.values, split=own)
         old = series.get((own, name))
         if old is None and not state["last"]:
             return None  # its place among the others is another

@@ -27,12 +27,18 @@ __all__ = [
     "Joined",
     "curves_of",
     "first_event",
+    "is_finished",
     "last_event",
     "longer",
     "plugins_of",
     "series_of",
+    "since",
 ]
 
+_NEVER: Final = np.iinfo(np.int64).max
+_RECORDS: Final = 40
+"""Bits that hold the number of a record in its file."""
+_CLOSING: Final = "train/train_runtime"
 _OVERLAP: Final = 1.0
 """Seconds by which files may overlap: a writer is not closed at once."""
 
@@ -72,6 +78,14 @@ def _start_of(file: EventFile) -> float:
     return min(earliest, default=math.inf)
 
 
+def since(walls: NDArray[np.float64], first: float) -> NDArray[np.float64]:
+    """Seconds since the first event; NaN where there is no telling."""
+    with np.errstate(over="ignore"):
+        times = walls - first
+    times[np.isinf(times)] = np.nan
+    return times
+
+
 def series_of(files: Sequence[EventFile], facts: Facts, first: float, columns: ColumnMap) -> Joined:
     """The values of each tag over all files.
 
@@ -101,9 +115,9 @@ def series_of(files: Sequence[EventFile], facts: Facts, first: float, columns: C
                 system[tag[len("system/") :]] = summary(found.values)
                 steady = False
             else:
-                times = found.walls - first
+                times = since(found.walls, first)
                 own = split or DEFAULT_SPLIT
-                series.append(Series(tag, found.steps, times, found.values, own))
+                series.append(Series(tag, found.steps, times, found.values, split=own))
     return Joined(_together(series), steady)
 
 
@@ -114,6 +128,12 @@ def curves_of(
     curves = SeriesCurves(columns, keep=True)
     x_columns, findings = curves.add_run(run, path, series)
     return curves.build(), {"time": "wall_time", **x_columns}, findings
+
+
+def is_finished(series: Sequence[Series]) -> bool:
+    """Whether what Hugging Face logs of a whole training stands at its last step."""
+    closing = [one.steps.max() for one in series if one.name == _CLOSING and len(one.steps)]
+    return bool(closing) and max(closing) >= max(one.steps.max() for one in series)
 
 
 def _by_folder(files: Sequence[EventFile]) -> dict[tuple[str, str | None], list[EventFile]]:
@@ -160,18 +180,19 @@ def _without_purged(files: Sequence[EventFile], facts: Facts) -> tuple[dict[str,
         for tag, found in file.points.items():
             pieces.setdefault(tag, []).append((number, found))
     restarts = [
-        (number, said.record, said.step)
+        ((number << _RECORDS) + said.record, said.step)
         for number, file in enumerate(files)
         for said in file.log.said
         if said.extra.what == "session" and is_restart(said.extra.content)
     ]
+    ordered = np.array(restarts, np.int64).reshape(-1, 2)
     joined: dict[str, Points] = {}
     lost: dict[str, NDArray[np.int64]] = {}
     for tag, some in pieces.items():
         points = _concatenated([found for _, found in some])
         if restarts:
-            file_of = np.repeat([number for number, _ in some], [len(p.steps) for _, p in some])
-            void = _void(points, file_of, restarts)
+            starts = np.repeat([n << _RECORDS for n, _ in some], [len(p.steps) for _, p in some])
+            void = _void(points, starts + points.records, ordered)
             if void.any():
                 lost[tag] = points.steps[void]
                 points = Points(*(column[~void] for column in attrs.astuple(points)))
@@ -197,14 +218,25 @@ def _concatenated(some: Sequence[Points]) -> Points:
 
 
 def _void(
-    points: Points, file_of: NDArray[np.int64], restarts: Sequence[tuple[int, int, int]]
+    points: Points, places: NDArray[np.int64], restarts: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Which points a restart made void, and nothing came in their place."""
-    void = np.zeros(len(points.steps), np.bool_)
-    for number, record, step in restarts:
-        before = (file_of < number) | ((file_of == number) & (points.records < record))
-        again = np.isin(points.steps, points.steps[~before])
-        void |= before & (points.steps >= step) & ~again
+    """Which points a restart made void, and nothing came in their place.
+
+    Parameters
+    ----------
+    points : Points
+    places : int64 array, dims (point,)
+        In what order points and restarts were logged.
+    restarts : int64 array, dims (restart, 2)
+        Place and step of each, in that order.
+    """
+    _, which = np.unique(points.steps, return_inverse=True)
+    latest = np.zeros(len(places), np.int64)
+    np.maximum.at(latest, which, places)
+    # The least step of all restarts that come behind a place.
+    least = np.append(np.minimum.accumulate(restarts[::-1, 1])[::-1], _NEVER)
+    after = np.searchsorted(restarts[:, 0], latest[which], side="right")
+    void: NDArray[np.bool_] = (least[after] <= points.steps) & (after < len(restarts))
     return void
 
 

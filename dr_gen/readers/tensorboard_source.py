@@ -24,6 +24,7 @@ from dr_gen.readers.tensorboard_folders import arranged, is_event_name
 from dr_gen.readers.tensorboard_runs import (
     curves_of,
     first_event,
+    is_finished,
     last_event,
     plugins_of,
     series_of,
@@ -203,6 +204,8 @@ class _Run:
             facts.hear(file.log.said)
             facts.skipped.update(file.log.skipped)
         facts.end(self._trial, max(map(last_event, self.files), default=-math.inf))
+        if is_finished(self._joined.series):
+            facts.metadata["end"] = {"status": "completed", "reason": None}
         guild_facts(facts, self._options.parts)
         self._sidecars()
         if not math.isnan(self._first):

@@ -77,10 +77,11 @@ def numbers(rows: NDArray[np.uint8], number: Number) -> NDArray[np.float64]:
             return whole.astype(np.float64)
         part = whole.astype("<u2")[:, None].view(np.uint8)
     if number.kind in ("bfloat16", "bhalf"):
-        bits = np.ascontiguousarray(part).view("<u2").astype(np.uint32) << 16
-        return bits.view(np.float32)[:, 0].astype(np.float64)
+        bits = np.ascontiguousarray(part).view("<u2").astype("<u4") << 16
+        part, number = bits.view(np.uint8), attrs.evolve(number, kind="<f4")
     kind = "<f2" if number.kind == "half" else number.kind
-    return np.ascontiguousarray(part).view(kind)[:, 0].astype(np.float64)
+    with np.errstate(invalid="ignore"):  # there are kinds of NaN that numpy warns of
+        return np.ascontiguousarray(part).view(kind)[:, 0].astype(np.float64)
 
 
 def signed(part: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -28,6 +28,8 @@ class Scale:
         Of small runs, each larger than the one before.
     selected : str
         Of runs whose hyperparameters are asked for.
+    events : str
+        Of event files.
     rounds : int
     """
 
@@ -35,13 +37,14 @@ class Scale:
     flat: str
     growth: tuple[str, ...]
     selected: str
+    events: str
     rounds: int
 
 
 SCALES = {
-    "tiny": Scale(("XS",), "LONG-XS", ("100",), "RUNS-XS", 1),
-    "quick": Scale(("S",), "LONG-S", ("100", "1k"), "RUNS-S", 3),
-    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), "RUNS", 5),
+    "tiny": Scale(("XS",), "LONG-XS", ("100",), "RUNS-XS", "EVENTS-XS", 1),
+    "quick": Scale(("S",), "LONG-S", ("100", "1k"), "RUNS-S", "EVENTS-S", 3),
+    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), "RUNS", "EVENTS", 5),
 }
 
 
@@ -86,6 +89,7 @@ def comparisons(scale: Scale) -> list[Comparison]:
         *_loading(scale),
         *_of_store(scale.sweeps[-1]),
         *_selecting(scale),
+        *_events(scale),
         *_imports(),
         *_growing(scale),
     ]
@@ -139,6 +143,12 @@ def _selecting(scale: Scale) -> Iterator[Comparison]:
     for quantity, what, seconds in most:
         yield Comparison("select", what, task, "hydraflow", quantity, 10, 30)
         yield Comparison("select", what, task, None, quantity, seconds, seconds / 2)
+
+
+def _events(scale: Scale) -> Iterator[Comparison]:
+    task, what = ("load events", scale.events), "load event files of TensorBoard"
+    yield Comparison("tensorboard", what, task, "tbparse", "wall", 4, 20)
+    yield Comparison("tensorboard", "memory for that", task, "tbparse", "peak")
 
 
 def _imports() -> Iterator[Comparison]:

@@ -15,6 +15,7 @@ import numpy as np
 import dr_gen
 from tests.benchmarks.answers import Answer, Block
 from tests.benchmarks.counting import counted
+from tests.benchmarks.event_logs import answer_of_events, by_tbparse
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.selecting import (
     Asked,
@@ -222,4 +223,9 @@ JOBS: dict[str, Job] = {
     "select": _selecting(loaded_by_dr_gen, by_dr_gen),
     # It takes a minute to read as many files of YAML.
     "hydraflow": _selecting(loaded_by_hydraflow, by_hydraflow, once=True),
+    "tbparse": _of_peer(by_tbparse),
+    "load events": Job(
+        lambda place: dr_gen.load(place.logs, cache=False),
+        facts=lambda group: answer_of_events(group).facts(),
+    ),
 }

@@ -85,6 +85,18 @@ def test_every_contestant_recovers_the_same_points(
     assert facts["n_points"] > 4000
 
 
+@pytest.mark.filterwarnings("ignore")  # what tbparse uses of pandas will go
+def test_events_are_the_same_to_tbparse(tmp_path: Path) -> None:
+    """The peer of event files finds the same values, steps and runs."""
+    pytest.importorskip("tbparse")
+    workload = WORKLOADS["EVENTS-XS"]
+    logs = write(workload, tmp_path / "logs", processes=1)
+    place = Place(workload, logs, tmp_path / "store")
+    facts = [JOBS[name].facts(JOBS[name].run(place)) for name in ("tbparse", "load events")]
+    assert facts[0] == facts[1]
+    assert (facts[0]["runs"], facts[0]["n_points"]) == (2, 1000)
+
+
 @pytest.mark.parametrize(
     "change",
     [

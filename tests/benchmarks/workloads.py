@@ -17,6 +17,8 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
+from tests.benchmarks import event_logs
+
 __all__ = ["WORKLOADS", "Workload", "bytes_of", "configuration", "grow", "write"]
 
 SEEDS = 5
@@ -36,8 +38,8 @@ class Workload:
     length : int
         Epochs of a run, or rows of a flat one.
     splits : tuple of str
-    form : {"native", "flat"}
-        A line for each split of each epoch, or one wide row for each step.
+    form : {"native", "flat", "events"}
+        A line for each split of each epoch, one wide row for each step, or an event file each.
     sound : bool
         Whether all lines and files are whole.
     """
@@ -46,13 +48,13 @@ class Workload:
     runs: int
     length: int
     splits: tuple[str, ...] = ("train", "val")
-    form: Literal["native", "flat"] = "native"
+    form: Literal["native", "flat", "events"] = "native"
     sound: bool = False
 
     @property
     def bytes(self) -> int:
         """About how large its logs are."""
-        lines = self.length * (1 if self.form == "flat" else len(self.splits))
+        lines = self.length * {"flat": 1, "events": 3}.get(self.form, len(self.splits))
         return self.runs * (1_800 + 180 * lines)
 
 
@@ -69,6 +71,9 @@ WORKLOADS = {
         Workload("RUNS-XS", 20, 5, ("val",), sound=True),
         Workload("RUNS-S", 1_000, 5, ("val",), sound=True),
         Workload("RUNS", 10_000, 5, ("val",), sound=True),
+        Workload("EVENTS-XS", 2, 50, form="events"),
+        Workload("EVENTS-S", 2, 10_000, form="events"),
+        Workload("EVENTS", 4, 25_000, form="events"),
         Workload("100", 100, 5, ("val",)),
         Workload("1k", 1_000, 5, ("val",)),
         Workload("10k", 10_000, 5, ("val",)),
@@ -186,6 +191,9 @@ def _write_runs(workload: Workload, folder: Path, seed: int, runs: range) -> Non
     digits = max(5, len(str(workload.runs - 1)))
     for run in runs:
         rng = np.random.default_rng([seed, 1, run])
+        if workload.form == "events":
+            event_logs.write_run(folder, run, workload.length, rng)
+            continue
         config = configuration(
             run // SEEDS, run % SEEDS, np.random.default_rng([seed, 0, run // 5])
         )

@@ -120,6 +120,8 @@ def test_hugging_face(real_logs: Path) -> None:
     assert run.curve("eval/accuracy", x="epoch").xs[-1] == epoch.values[-1]
     assert run.hpms["output_dir"] == "./results"
     assert "learning_rate" in run.hpms
+    # It ends at max_steps, long before the number of epochs.
+    assert str(run.status) == "completed"
     assert run.hpms["model_config.model_type"] == "roberta"
     [repeated] = [finding for finding in run.findings if finding.code == "repeated-x"]
     assert "13 values of train/epoch" in repeated.message

@@ -272,6 +272,39 @@ def test_a_restart_makes_later_steps_void(tmp_path: Path) -> None:
     assert "step 8–9: 2 values of loss from before a restart" in purged.message
 
 
+@given(
+    logged=st.lists(st.tuples(st.booleans(), st.integers(0, 6)), max_size=15),
+    cut=st.integers(0, 15),
+)
+def test_restarts(
+    logged: list[tuple[bool, int]], cut: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A value is left out where a restart took its step back and nobody logged that step again."""
+    folder = tmp_path_factory.mktemp("run")
+    restart = field(7, field(1, 1))
+    events = [
+        event(step=step, wall=1e9 + i, rest=restart)
+        if is_restart
+        else event(scalar("loss", i), step, 1e9 + i)
+        for i, (is_restart, step) in enumerate(logged)
+    ]
+    write(folder / NAME, events[:cut])
+    write(folder / LATER, events[cut:])
+    kept = []
+    for i, (is_restart, step) in enumerate(logged):
+        void = any(
+            took_back and first <= step and (False, step) not in logged[j:]
+            for j, (took_back, first) in enumerate(logged)
+            if j > i
+        )
+        if not is_restart and not void:
+            kept.append(i)
+    run = run_of(folder)
+    if kept:
+        assert run.curve("loss", x="time", repeats="all").values.tolist() == kept
+    assert run.n_points == len(kept)
+
+
 def test_a_restart_inside_a_file(tmp_path: Path) -> None:
     """A restart in the same file counts for what stands before it alone."""
     restart = event(step=2, rest=field(7, field(1, 1)))
@@ -453,6 +486,15 @@ def test_how_a_session_ended(tmp_path: Path, status: int, end: str | None) -> No
 def test_a_run_that_went_on_did_not_end(tmp_path: Path) -> None:
     """Who writes the end with the hyperparameters, and trains then, has not ended."""
     write(tmp_path / NAME, [event(session_end(1), wall=1e9), *losses(range(5))])
+    assert "end" not in run_of(tmp_path).metadata
+
+
+def test_the_end_of_a_training_of_hugging_face(tmp_path: Path) -> None:
+    """What is logged of a whole training ends it, unless it goes on after that."""
+    rows = [("train/loss", 10), ("train/train_runtime", 10), ("eval/loss", 10)]
+    write(tmp_path / NAME, [event(scalar(tag, 1.0), s, 1e9 + i) for i, (tag, s) in enumerate(rows)])
+    assert run_of(tmp_path).metadata["end"] == {"status": "completed", "reason": None}
+    write(tmp_path / LATER, [event(scalar("train/loss", 1.0), 11, 1e9 + 500)])
     assert "end" not in run_of(tmp_path).metadata
 
 
@@ -712,6 +754,7 @@ REREAD = {
     "a restart": event(step=1, rest=field(7, field(1, 1))),
     "no event": b"\x2a\x7fno event",
     "a plugin": event(tensor("t", field(1, 1) + field(5, bytes(4)), "pr_curves"), 3, 1e9),
+    "the end": event(scalar("train/train_runtime", 3.0), 9, 1e9),
     "the machine": event(scalar("system/cpu", 3.0), 3, 1e9),
 }
 
