@@ -113,11 +113,17 @@ class ReadOptions:
         What columns mean, where guessing fails.
     parts : tuple of Path
         The other files of the source, as the reader claimed them.
+    deleted : bool
+        Whether to read runs that were marked as deleted in the tool that logged them.
+    named : bool
+        Whether the caller named the experiment: a name that the files know does not count then.
     """
 
     experiment: str = ""
     columns: ColumnMap = attrs.field(factory=ColumnMap)
     parts: tuple[Path, ...] = ()
+    deleted: bool = False
+    named: bool = False
 
 
 @attrs.frozen
@@ -137,6 +143,8 @@ class ReadResult:
         What ``read_more`` wants to know beside the run.
     own : int
         Once its one run is judged: how many findings of it are the reader's.
+    end : int or None
+        Of a file that is no text of lines: the byte behind the last record that was read whole.
     """
 
     runs: tuple[RunData, ...] = ()
@@ -144,6 +152,7 @@ class ReadResult:
     closed: bool = False
     state: Any = None
     own: int = 0
+    end: int | None = None
 
 
 @attrs.frozen
@@ -161,7 +170,7 @@ class More:
     last : bytes
         What the file holds right before the tail: a few bytes.
     tail : bytes
-        What was appended: whole lines.
+        What was appended: whole lines; for a reader of records all that came behind `end`.
     """
 
     path: Path
@@ -185,7 +194,8 @@ class Reader(Protocol):
     of many files and gives what `read` gives for each, in order, where reading them together is
     faster; and ``read_more(items)``, which takes a `More` for each of many files of lines that
     grew, and gives for each exactly what `read` would give for the whole file (and what `detect`
-    would still call its own), or None where only `read` can tell.
+    would still call its own), or None where only `read` can tell. A file that is no text of lines
+    can be gone on with by a reader that has ``tail_of_records = True`` and gives `ReadResult.end`.
     """
 
     @property

@@ -21,6 +21,8 @@ __all__ = [
     "differing",
     "flat_config",
     "named",
+    "read_document",
+    "read_settings",
     "read_sidecars",
 ]
 
@@ -125,13 +127,11 @@ def read_sidecars(path: Path, run: str) -> Settings:
         try:
             if file == path or not file.is_file():
                 continue
-            content = file.read_bytes()
-        except OSError as error:
-            message = f"the settings file cannot be read: {error.strerror or error}"
-            findings.append(_sidecar_finding(file, run, message))
-            continue
-        found, problems = _parsed(file, run, content)
-        findings += problems
+        except OSError:
+            pass  # reading it says what is wrong
+        settings = read_settings(file, run)
+        found = settings.hpms
+        findings += settings.findings
         common = {key: found[key] for key in found if key in hpms}
         if clash := [key for key in differing(common, hpms) if key in common]:
             message = f"other values than in an earlier settings file for {named(clash)}"
@@ -141,23 +141,32 @@ def read_sidecars(path: Path, run: str) -> Settings:
     return Settings(hpms, tuple(findings))
 
 
-def _parsed(file: Path, run: str, content: bytes) -> tuple[dict[str, Any], list[Finding]]:
+def read_settings(file: Path, run: str) -> Settings:
+    """The hyperparameters in one settings file, JSON or YAML; what is wrong is a finding."""
+    data, findings = read_document(file, run)
+    if data is None:
+        return Settings({}, tuple(findings))
+    if not isinstance(data, dict):
+        message = f"holds a {type(data).__name__}; expected names with values"
+        return Settings({}, (*findings, _sidecar_finding(file, run, message)))
+    flat, problems = flat_config(_unwrapped(data))
+    found = (_sidecar_finding(file, run, text) for text in problems)
+    return Settings(flat, (*findings, *found))
+
+
+def read_document(file: Path, run: str) -> tuple[Any, list[Finding]]:
+    """What a JSON file, or else a YAML file, holds; None with a finding if it cannot be read."""
     parse = _parse_json if file.suffix == ".json" else _parse_yaml
     try:
-        data, problem, line = parse(content.decode("utf-8-sig"))
+        data, problem, line = parse(file.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        message = f"the settings file cannot be read: {error.strerror or error}"
+        return None, [_sidecar_finding(file, run, message)]
     except UnicodeDecodeError as error:
         data, problem, line = None, f"not UTF-8: {error.reason}", None
     except (RecursionError, ValueError) as error:
         data, problem, line = None, f"not readable: {error}", None
-    if problem:
-        return {}, [_sidecar_finding(file, run, problem, line)]
-    if data is None:
-        return {}, []
-    if not isinstance(data, dict):
-        message = f"holds a {type(data).__name__}; expected names with values"
-        return {}, [_sidecar_finding(file, run, message)]
-    flat, problems = flat_config(_unwrapped(data))
-    return flat, [_sidecar_finding(file, run, text) for text in problems]
+    return data, [_sidecar_finding(file, run, problem, line)] if problem else []
 
 
 _Parsed = tuple[Any, str, int | None]
