@@ -51,6 +51,9 @@ own. The counters epoch, step, global_step, iteration, iter and num_updates may 
 split (``train/global_step``) and are then the x of that split, or of all where no other split
 has them. Samples, tokens, times and what begins with ``time/`` are an axis only
 if they grow: `grows`. What falls again is a measurement, such as the seconds of one iteration.
+
+**The machine.** Names that begin with ``system/`` or ``system.`` are no results of the training but
+what the machine did meanwhile: `is_of_machine`.
 """
 
 from __future__ import annotations
@@ -70,6 +73,7 @@ __all__ = [
     "XColumn",
     "file_split",
     "grows",
+    "is_of_machine",
     "row_split",
     "split_name",
     "time_axis",
@@ -243,6 +247,17 @@ def file_split(stem: str) -> str | None:
     """
     first, *rest = stem.casefold().split("_")
     return _SPLIT_OF.get(first) if _LOG_WORDS.issuperset(rest) else None
+
+
+def is_of_machine(name: str) -> bool:
+    """Whether a metric by its name tells of the machine and not of the training.
+
+    Examples
+    --------
+    >>> is_of_machine("system/cpu_utilization_percentage"), is_of_machine("system_loss")
+    (True, False)
+    """
+    return name.startswith(("system/", "system."))
 
 
 def grows(values: Sequence[float] | NDArray[Any]) -> bool:
