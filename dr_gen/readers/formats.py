@@ -23,6 +23,7 @@ from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Detection, Reader
 from dr_gen.readers.jsonlines import JsonLinesReader
+from dr_gen.readers.mlflow import MlflowReader
 from dr_gen.readers.native import NativeReader
 
 __all__ = ["FORMATS", "GROUP", "Formats", "detect", "discover", "formats", "names", "reader"]
@@ -31,7 +32,7 @@ GROUP: Final = "dr_gen.readers"
 """Entry point group of formats from outside."""
 
 FORMATS: Final[Mapping[str, Reader]] = MappingProxyType(
-    {one.name: one for one in (NativeReader(), JsonLinesReader())}
+    {one.name: one for one in (NativeReader(), JsonLinesReader(), MlflowReader())}
 )
 """The formats that come with dr_gen, by name."""
 

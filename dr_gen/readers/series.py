@@ -18,7 +18,6 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.model.curve_builder import CurveBuilder
 from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.columns import Column, metric_names
@@ -26,12 +25,14 @@ from dr_gen.readers.contract import ColumnMap
 from dr_gen.readers.naming import DEFAULT_SPLIT, x_column
 from dr_gen.readers.rows import free_address
 from dr_gen.readers.series_axes import STEP, Series, SeriesAxes, not_logged
+from dr_gen.readers.series_table import LoggedAxis, TableParts, rises
 from dr_gen.readers.settings import named
 
 __all__ = ["SeriesCurves"]
 
 _MANY: Final = 3
 _ROW: Final = "row"
+_TIME: Final = "time"
 Names = tuple[tuple[str, str], ...]
 """Split and metric of each series of a run."""
 _Ambiguity = tuple[str, NDArray[np.int64]]
@@ -72,8 +73,9 @@ class SeriesCurves:
 
     def __init__(self, columns: ColumnMap | None = None) -> None:
         self._columns = columns or ColumnMap()
-        self._builder = CurveBuilder()
+        self._table = TableParts()
         self._names: dict[tuple[str, ...], Names] = {}
+        self._counters: dict[str, bool] = {}
         self._n_runs = 0
 
     def add_run(
@@ -94,29 +96,28 @@ class SeriesCurves:
             Axes that the source calls otherwise, to its names.
         findings : list of Finding
         """
-        seen, blocks, codes = _Run(), dict[Any, int](), dict[Any, _Ambiguity | None]()
+        seen, blocks = _Run(), dict[Any, tuple[int, _Ambiguity | None]]()
         axes = None
-        if self._columns.x or any(x_column(one.name) is not None for one in series):
+        if self._columns.x or self._has_counters(series):
             axes = SeriesAxes(series, self._columns.x)
         metrics = self._metrics(series, axes)
-        taken: set[str] = set()
-        for one, (split, metric) in zip(metrics, self._named(metrics), strict=True):
-            key = (split, one.steps.tobytes(), one.times.tobytes())
+        for one, address in zip(metrics, self._named(metrics), strict=True):
+            key = (address[0], one.steps.tobytes(), one.times.tobytes())
             if key not in blocks:
-                logged, inferred = _axes(one, axes.of(one, split) if axes else {})
-                blocks[key] = self._builder.add_block(logged, inferred)
-                codes[key] = _ambiguity(one.steps, inferred)
-            if (found := codes[key]) is not None:
-                seen.note(found[0], one.name, found[1])
-            to, name = free_address(split, metric, taken)
-            self._builder.add_curve(self._n_runs, to, name, one.values, blocks[key], one.name)
+                counters = axes.of(one, address[0]) if axes else {}
+                logged, odd = _axes(one, counters)
+                blocks[key] = self._table.block(logged), odd
+            block, odd = blocks[key]
+            if odd is not None:
+                seen.note(odd[0], one.name, odd[1])
+            self._table.curve(self._n_runs, address, one.name, one.values, block)
         self._n_runs += 1
         used = axes.used if axes else {}
         return {x: name for x, name in used.items() if x != name}, _findings(seen, run, path)
 
     def build(self) -> CurveTable:
         """The curves of all runs."""
-        return self._builder.build()
+        return self._table.build()
 
     def _metrics(self, series: Sequence[Series], axes: SeriesAxes | None) -> Sequence[Series]:
         """The series that are no counters of others."""
@@ -128,13 +129,21 @@ class SeriesCurves:
         idle = [one for one in series if axes.may_be(one) and one.name not in axes.used.values()]
         return [*metrics, *idle]
 
+    def _has_counters(self, series: Sequence[Series]) -> bool:
+        known = self._counters
+        for one in series:
+            if one.name not in known:
+                known[one.name] = x_column(one.name) is not None
+        return any(known[one.name] for one in series)
+
     def _named(self, series: Sequence[Series]) -> Names:
         names = tuple(one.name for one in series)
         if names not in self._names:
             explicit = {name: _target(to) for name, to in self._columns.metrics.items()}
             columns = [Column(name, [], []) for name in names]
             found = metric_names(columns, [DEFAULT_SPLIT], explicit)
-            self._names[names] = tuple(to[DEFAULT_SPLIT] for _, to in found)
+            taken: set[str] = set()
+            self._names[names] = tuple(free_address(*to[DEFAULT_SPLIT], taken) for _, to in found)
         return self._names[names]
 
 
@@ -145,29 +154,28 @@ def _target(address: str) -> tuple[str | None, str]:
 
 def _axes(
     one: Series, counters: dict[str, NDArray[Any]]
-) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    """The axes of a series, and which of them is counted."""
-    steps, time = one.steps, {"time": one.times}
-    counted = {STEP: np.arange(len(steps), dtype=np.int64)}
+) -> tuple[list[LoggedAxis], _Ambiguity | None]:
+    """The axes of a series, and what is to be said of its steps."""
+    steps, times, n = one.steps, one.times, len(one.steps)
+    known = one.rising or (rises(steps), rises(times))
+    others = [LoggedAxis(x, xs, False, rises(xs)) for x, xs in counters.items()]
+    others.append(LoggedAxis(_TIME, times, False, known[1]))
     if not_logged(steps):
-        if any(map(_rises, counters.values())):
-            return {**counters, **time}, ()
-        return {**counted, **counters, **time}, (STEP,)
-    if len(steps) >= _MANY and bool((steps == steps[0]).all()):
-        return {STEP: steps, _ROW: counted[STEP], **counters, **time}, (_ROW,)
-    return {STEP: steps, **counters, **time}, ()
+        if any(axis.clean for axis in others[:-1]):
+            return others, None
+        counted = LoggedAxis(STEP, np.arange(n, dtype=np.int64), True, True)
+        return [counted, *others], ("x-inferred", steps)
+    logged = LoggedAxis(STEP, steps, False, known[0])
+    if known[0]:
+        return [logged, *others], None
+    if n >= _MANY and bool((steps == steps[0]).all()):
+        counted = LoggedAxis(_ROW, np.arange(n, dtype=np.int64), True, True)
+        return [logged, counted, *others], ("x-constant", steps)
+    return [logged, *others], _repeats(steps)
 
 
-def _rises(xs: NDArray[Any]) -> bool:
-    return bool((xs[1:] > xs[:-1]).all())
-
-
-def _ambiguity(steps: NDArray[np.int64], inferred: Sequence[str]) -> _Ambiguity | None:
-    """What is to be said of steps, if anything, and the steps it is about."""
-    if _rises(steps) or (not_logged(steps) and not inferred):
-        return None
-    if inferred:
-        return "x-inferred" if STEP in inferred else "x-constant", steps
+def _repeats(steps: NDArray[np.int64]) -> _Ambiguity | None:
+    """The steps that come again, if any does."""
     distinct, first = np.unique(steps, return_index=True)
     if len(distinct) == len(steps):
         return None

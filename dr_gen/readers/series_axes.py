@@ -29,12 +29,15 @@ class Series:
     times : float64, dims (point,)
         Seconds since the run began.
     values : float64, dims (point,)
+    rising : tuple of bool or None
+        Whether steps and times strictly increase, where that is known.
     """
 
     name: str
     steps: NDArray[np.int64]
     times: NDArray[np.float64]
     values: NDArray[np.float64]
+    rising: tuple[bool, bool] | None = None
 
 
 def not_logged(steps: NDArray[np.int64]) -> bool:

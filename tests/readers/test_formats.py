@@ -16,6 +16,7 @@ from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, Detection, ReadOptions, ReadResult
 from dr_gen.readers.jsonlines import JsonLinesReader
+from dr_gen.readers.mlflow import MlflowReader
 from dr_gen.readers.native import NativeReader
 from dr_gen.testing import log_lines
 
@@ -60,6 +61,7 @@ def test_our_formats() -> None:
     assert {name: type(reader) for name, reader in formats.FORMATS.items()} == {
         "native": NativeReader,
         "jsonlines": JsonLinesReader,
+        "mlflow": MlflowReader,
     }
     assert set(formats.names()) >= set(formats.FORMATS)
     assert formats.reader("native") is formats.FORMATS["native"]
@@ -125,7 +127,7 @@ def test_formats_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
             plugin("odd", "outside_formats:nothing"),
         ]
     )
-    assert set(found.readers) == {"native", "jsonlines", "one", "two"}
+    assert set(found.readers) == {*formats.FORMATS, "one", "two"}
     assert found.readers["one"] is INSTANCE
     assert isinstance(found.readers["two"], Sure)
     assert isinstance(found.readers["native"], NativeReader)
