@@ -26,19 +26,22 @@ class Scale:
         Of long flat logs.
     growth : tuple of str
         Of small runs, each larger than the one before.
+    mlflow : str
+        Of folders of MLflow.
     rounds : int
     """
 
     sweeps: tuple[str, ...]
     flat: str
     growth: tuple[str, ...]
+    mlflow: str
     rounds: int
 
 
 SCALES = {
-    "tiny": Scale(("XS",), "LONG-XS", ("100",), 1),
-    "quick": Scale(("S",), "LONG-S", ("100", "1k"), 3),
-    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), 5),
+    "tiny": Scale(("XS",), "LONG-XS", ("100",), "MLFLOW-XS", 1),
+    "quick": Scale(("S",), "LONG-S", ("100", "1k"), "MLFLOW", 3),
+    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), "MLFLOW", 5),
 }
 
 
@@ -78,7 +81,13 @@ class Comparison:
 
 def comparisons(scale: Scale) -> list[Comparison]:
     """The rows of the table, in order."""
-    return [*_loading(scale), *_of_store(scale.sweeps[-1]), *_imports(), *_growing(scale)]
+    return [
+        *_loading(scale),
+        *_of_store(scale.sweeps[-1]),
+        *_trackers(scale),
+        *_imports(),
+        *_growing(scale),
+    ]
 
 
 def _loading(scale: Scale) -> Iterator[Comparison]:
@@ -116,6 +125,11 @@ def _of_store(sweep: str) -> Iterator[Comparison]:
     yield Comparison("questions", "filter, best of each run, summarize", asking)
     yield Comparison("ingest", "ingest into a store", filling)
     yield Comparison("ingest", "memory for that", filling, None, "peak", 350e6, 250e6)
+
+
+def _trackers(scale: Scale) -> Iterator[Comparison]:
+    task = ("read mlflow", scale.mlflow)
+    yield Comparison("trackers", "read folders of MLflow", task, "mlflow client", "wall", 25, 35)
 
 
 def _imports() -> Iterator[Comparison]:

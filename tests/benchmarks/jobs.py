@@ -15,6 +15,7 @@ import numpy as np
 import dr_gen
 from tests.benchmarks.answers import Answer, Block
 from tests.benchmarks.counting import counted
+from tests.benchmarks.mlflow_folders import by_client, read_by_us
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.workloads import Workload, bytes_of, grow
 
@@ -205,4 +206,8 @@ JOBS: dict[str, Job] = {
     "one metric": Job(_one_metric, _opened, _seconds, needs_store=True),
     "scan": Job(_scan, needs_store=True),
     "questions": Job(_questions, _opened, needs_store=True),
+    "mlflow client": _of_peer(by_client),
+    "read mlflow": Job(
+        lambda place: read_by_us(place.logs), facts=lambda group: answer_of(group).facts()
+    ),
 }

@@ -52,7 +52,7 @@ def importing(statement: str) -> dict[str, Any]:
 
 def installed(job: str) -> bool:
     """Whether the module of a peer is at hand; True for everything else."""
-    return job not in peers.PEERS or importlib.util.find_spec(peers.needs(job)) is not None
+    return not peers.is_peer(job) or importlib.util.find_spec(peers.needs(job)) is not None
 
 
 def _python(arguments: list[str]) -> str:

@@ -26,7 +26,7 @@ import numpy as np
 
 from tests.benchmarks.answers import Answer, Block, flattened
 
-__all__ = ["PEERS", "THREADS", "needs"]
+__all__ = ["PEERS", "THREADS", "is_peer", "needs"]
 
 THREADS = {"POLARS_MAX_THREADS": "1"}
 """Environment in which polars uses one thread."""
@@ -218,3 +218,8 @@ PEERS: dict[str, Callable[[Path], Answer]] = {
 def needs(peer: str) -> str:
     """The module that a peer is made of."""
     return peer.split()[0]
+
+
+def is_peer(job: str) -> bool:
+    """Whether a job is done by somebody else than dr_gen."""
+    return job in PEERS or job == "mlflow client"

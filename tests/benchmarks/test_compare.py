@@ -17,6 +17,7 @@ from tests.benchmarks.comparisons import SCALES, Comparison, comparisons
 from tests.benchmarks.counting import counted
 from tests.benchmarks.jobs import JOBS, Place, can_use_workers
 from tests.benchmarks.measuring import installed
+from tests.benchmarks.mlflow_folders import ENVIRONMENT
 from tests.benchmarks.peers import PEERS, by_json, needs
 from tests.benchmarks.rounds import check_answers, medians
 from tests.benchmarks.tables import markdown, table
@@ -82,6 +83,20 @@ def test_every_contestant_recovers_the_same_points(
     facts = JOBS[peer].facts(JOBS[peer].run(place))
     assert facts == JOBS["load"].facts(JOBS["load"].run(place))
     assert facts["n_points"] > 4000
+
+
+def test_our_reader_of_mlflow_recovers_what_its_client_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same values, steps, runs and settings."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    pytest.importorskip("mlflow.tracking")
+    logs = write(WORKLOADS["MLFLOW-XS"], tmp_path / "logs", processes=1)
+    place = Place(WORKLOADS["MLFLOW-XS"], logs, tmp_path / "store")
+    facts = [JOBS[name].facts(JOBS[name].run(place)) for name in ("mlflow client", "read mlflow")]
+    assert facts[0] == facts[1]
+    assert (facts[0]["runs"], facts[0]["n_points"]) == (10, 800)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
+from tests.benchmarks.mlflow_folders import write_run
+
 __all__ = ["WORKLOADS", "Workload", "bytes_of", "configuration", "grow", "write"]
 
 SEEDS = 5
@@ -36,15 +38,15 @@ class Workload:
     length : int
         Epochs of a run, or rows of a flat one.
     splits : tuple of str
-    form : {"native", "flat"}
-        A line for each split of each epoch, or one wide row for each step.
+    form : {"native", "flat", "mlflow"}
+        A line for each split of each epoch, one wide row for each step, or folders of MLflow.
     """
 
     name: str
     runs: int
     length: int
     splits: tuple[str, ...] = ("train", "val")
-    form: Literal["native", "flat"] = "native"
+    form: Literal["native", "flat", "mlflow"] = "native"
 
     @property
     def bytes(self) -> int:
@@ -63,6 +65,8 @@ WORKLOADS = {
         Workload("LONG-XS", 2, 500, form="flat"),
         Workload("LONG-S", 4, 20_000, form="flat"),
         Workload("LONG", 20, 200_000, form="flat"),
+        Workload("MLFLOW-XS", 10, 20, form="mlflow"),
+        Workload("MLFLOW", 200, 100, form="mlflow"),
         Workload("100", 100, 5, ("val",)),
         Workload("1k", 1_000, 5, ("val",)),
         Workload("10k", 10_000, 5, ("val",)),
@@ -183,6 +187,9 @@ def _write_runs(workload: Workload, folder: Path, seed: int, runs: range) -> Non
         config = configuration(
             run // SEEDS, run % SEEDS, np.random.default_rng([seed, 0, run // 5])
         )
+        if workload.form == "mlflow":
+            write_run(folder, run, config, _curves(rng, config["optim"]["lr"], 2, workload.length))
+            continue
         text = "\n".join(_with_faults(list(lines(workload, config, rng)), rng)) + "\n"
         if rng.random() < TRUNCATED:
             text = text[: int(len(text) * rng.uniform(0.5, 0.95))]
