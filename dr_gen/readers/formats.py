@@ -26,6 +26,7 @@ from dr_gen.readers.csv_log import CsvReader
 from dr_gen.readers.hydra import HydraReader
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
+from dr_gen.readers.mlflow import MlflowReader
 from dr_gen.readers.native import NativeReader
 from dr_gen.readers.tensorboard import TensorBoardReader
 from dr_gen.readers.wandb import WandbReader
@@ -45,6 +46,7 @@ FORMATS: Final[Mapping[str, Reader]] = MappingProxyType(
             CsvReader(),
             LightningReader(),
             WandbReader(),
+            MlflowReader(),
             TensorBoardReader(),
         )
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -18,6 +19,8 @@ from dr_gen.readers.settings import differing, named
 from dr_gen.readers.tree import Tree
 
 __all__ = ["as_one", "claims_by_split"]
+
+_WORDS: Final = re.compile(r"[_\-\s]+")
 
 
 def claims_by_split(tree: Tree, suffixes: Iterable[str]) -> Iterator[Claim]:
@@ -44,8 +47,8 @@ def claims_by_split(tree: Tree, suffixes: Iterable[str]) -> Iterator[Claim]:
             stem, dot, suffix = name.partition(".")
             split = file_split(stem)
             if split is not None:
-                _, _, rest = stem.casefold().partition("_")
-                alike.setdefault((rest, dot + suffix), {}).setdefault(split, name)
+                rest = [word for word in _WORDS.split(stem) if file_split(word) != split]
+                alike.setdefault((" ".join(rest), dot + suffix), {}).setdefault(split, name)
         for files in alike.values():
             if len(files) > 1:
                 paths = sorted(os.path.join(folder, name) for name in files.values())

@@ -30,6 +30,8 @@ class Scale:
         Of runs whose hyperparameters are asked for.
     events : str
         Of event files.
+    mlflow : str
+        Of folders of MLflow.
     rounds : int
     """
 
@@ -38,13 +40,14 @@ class Scale:
     growth: tuple[str, ...]
     selected: str
     events: str
+    mlflow: str
     rounds: int
 
 
 SCALES = {
-    "tiny": Scale(("XS",), "LONG-XS", ("100",), "RUNS-XS", "EVENTS-XS", 1),
-    "quick": Scale(("S",), "LONG-S", ("100", "1k"), "RUNS-S", "EVENTS-S", 3),
-    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), "RUNS", "EVENTS", 5),
+    "tiny": Scale(("XS",), "LONG-XS", ("100",), "RUNS-XS", "EVENTS-XS", "MLFLOW-XS", 1),
+    "quick": Scale(("S",), "LONG-S", ("100", "1k"), "RUNS-S", "EVENTS-S", "MLFLOW", 3),
+    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), "RUNS", "EVENTS", "MLFLOW", 5),
 }
 
 
@@ -90,6 +93,7 @@ def comparisons(scale: Scale) -> list[Comparison]:
         *_of_store(scale.sweeps[-1]),
         *_selecting(scale),
         *_events(scale),
+        *_trackers(scale),
         *_imports(),
         *_growing(scale),
     ]
@@ -149,6 +153,11 @@ def _events(scale: Scale) -> Iterator[Comparison]:
     task, what = ("load events", scale.events), "load event files of TensorBoard"
     yield Comparison("tensorboard", what, task, "tbparse", "wall", 4, 20)
     yield Comparison("tensorboard", "memory for that", task, "tbparse", "peak")
+
+
+def _trackers(scale: Scale) -> Iterator[Comparison]:
+    task = ("read mlflow", scale.mlflow)
+    yield Comparison("trackers", "read folders of MLflow", task, "mlflow client", "wall", 25, 35)
 
 
 def _imports() -> Iterator[Comparison]:

@@ -16,6 +16,7 @@ import dr_gen
 from tests.benchmarks.answers import Answer, Block
 from tests.benchmarks.counting import counted
 from tests.benchmarks.event_logs import answer_of_events, by_tbparse
+from tests.benchmarks.mlflow_folders import by_client, read_by_us
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.selecting import (
     Asked,
@@ -227,5 +228,9 @@ JOBS: dict[str, Job] = {
     "load events": Job(
         lambda place: dr_gen.load(place.logs, cache=False),
         facts=lambda group: answer_of_events(group).facts(),
+    ),
+    "mlflow client": _of_peer(by_client),
+    "read mlflow": Job(
+        lambda place: read_by_us(place.logs), facts=lambda group: answer_of(group).facts()
     ),
 }

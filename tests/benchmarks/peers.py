@@ -222,4 +222,4 @@ def needs(peer: str) -> str:
 
 def is_peer(job: str) -> bool:
     """Whether a job is done by somebody else than dr_gen."""
-    return job in PEERS or job in ("hydraflow", "tbparse")
+    return job in PEERS or job in ("hydraflow", "mlflow client", "tbparse")

@@ -17,6 +17,7 @@ from tests.benchmarks.comparisons import SCALES, Comparison, comparisons
 from tests.benchmarks.counting import counted
 from tests.benchmarks.jobs import JOBS, Place, can_use_workers
 from tests.benchmarks.measuring import installed
+from tests.benchmarks.mlflow_folders import ENVIRONMENT
 from tests.benchmarks.peers import PEERS, by_json, needs
 from tests.benchmarks.rounds import check_answers, medians
 from tests.benchmarks.selecting import QUESTIONS, SWEPT, loaded_by_dr_gen
@@ -95,6 +96,20 @@ def test_events_are_the_same_to_tbparse(tmp_path: Path) -> None:
     facts = [JOBS[name].facts(JOBS[name].run(place)) for name in ("tbparse", "load events")]
     assert facts[0] == facts[1]
     assert (facts[0]["runs"], facts[0]["n_points"]) == (2, 1000)
+
+
+def test_our_reader_of_mlflow_recovers_what_its_client_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same values, steps, runs and settings."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    pytest.importorskip("mlflow.tracking")
+    logs = write(WORKLOADS["MLFLOW-XS"], tmp_path / "logs", processes=1)
+    place = Place(WORKLOADS["MLFLOW-XS"], logs, tmp_path / "store")
+    facts = [JOBS[name].facts(JOBS[name].run(place)) for name in ("mlflow client", "read mlflow")]
+    assert facts[0] == facts[1]
+    assert (facts[0]["runs"], facts[0]["n_points"]) == (10, 800)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import attrs
 import numpy as np
 
 from tests.benchmarks import event_logs
+from tests.benchmarks.mlflow_folders import write_run
 
 __all__ = ["WORKLOADS", "Workload", "bytes_of", "configuration", "grow", "write"]
 
@@ -38,8 +39,9 @@ class Workload:
     length : int
         Epochs of a run, or rows of a flat one.
     splits : tuple of str
-    form : {"native", "flat", "events"}
-        A line for each split of each epoch, one wide row for each step, or an event file each.
+    form : {"native", "flat", "events", "mlflow"}
+        A line for each split of each epoch, one wide row for each step, an event file each, or
+        folders of MLflow.
     sound : bool
         Whether all lines and files are whole.
     """
@@ -48,7 +50,7 @@ class Workload:
     runs: int
     length: int
     splits: tuple[str, ...] = ("train", "val")
-    form: Literal["native", "flat", "events"] = "native"
+    form: Literal["native", "flat", "events", "mlflow"] = "native"
     sound: bool = False
 
     @property
@@ -74,6 +76,8 @@ WORKLOADS = {
         Workload("EVENTS-XS", 2, 50, form="events"),
         Workload("EVENTS-S", 2, 10_000, form="events"),
         Workload("EVENTS", 4, 25_000, form="events"),
+        Workload("MLFLOW-XS", 10, 20, form="mlflow"),
+        Workload("MLFLOW", 200, 100, form="mlflow"),
         Workload("100", 100, 5, ("val",)),
         Workload("1k", 1_000, 5, ("val",)),
         Workload("10k", 10_000, 5, ("val",)),
@@ -197,6 +201,9 @@ def _write_runs(workload: Workload, folder: Path, seed: int, runs: range) -> Non
         config = configuration(
             run // SEEDS, run % SEEDS, np.random.default_rng([seed, 0, run // 5])
         )
+        if workload.form == "mlflow":
+            write_run(folder, run, config, _curves(rng, config["optim"]["lr"], 2, workload.length))
+            continue
         written = list(lines(workload, config, rng))
         text = "\n".join(written if workload.sound else _with_faults(written, rng)) + "\n"
         if not workload.sound and rng.random() < TRUNCATED:

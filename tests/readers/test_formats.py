@@ -19,6 +19,7 @@ from dr_gen.readers.csv_log import CsvReader
 from dr_gen.readers.hydra import HydraReader
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
+from dr_gen.readers.mlflow import MlflowReader
 from dr_gen.readers.native import NativeReader
 from dr_gen.readers.tensorboard import TensorBoardReader
 from dr_gen.readers.wandb import WandbReader
@@ -70,6 +71,7 @@ def test_our_formats() -> None:
         "lightning": LightningReader,
         "wandb": WandbReader,
         "tensorboard": TensorBoardReader,
+        "mlflow": MlflowReader,
     }
     assert set(formats.names()) >= set(formats.FORMATS)
     assert formats.reader("native") is formats.FORMATS["native"]

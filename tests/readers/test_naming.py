@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 
 from dr_gen.readers.cells import duration, read_number
-from dr_gen.readers.naming import file_split, grows, row_split, split_name, time_axis, x_column
+from dr_gen.readers.naming import (
+    file_split,
+    grows,
+    is_of_machine,
+    row_split,
+    split_name,
+    time_axis,
+    x_column,
+)
 
 
 @pytest.mark.parametrize(
@@ -186,3 +194,15 @@ def test_texts_that_are_no_numbers(text: str) -> None:
 def test_numbers_beyond_a_float(value: object) -> None:
     """A number that no float holds is none, not infinity."""
     assert read_number(value)[0] == "large"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_so"),
+    [
+        *(("system/cpu_utilization_percentage", True), ("system.gpu.0.temp", True)),
+        *(("system_loss", False), ("train/system/loss", False), ("systems/loss", False)),
+    ],
+)
+def test_metrics_of_the_machine(name: str, is_so: bool) -> None:
+    """They are known by the whole first part of their name."""
+    assert is_of_machine(name) == is_so

@@ -78,6 +78,7 @@ def test_other_settings_are_told(tmp_path: Path) -> None:
         (["a/train.jsonl", "a/val.json"], []),
         (["a/train_log.jsonl", "a/val.jsonl"], []),
         (["a/run_1.jsonl", "a/run_2.jsonl"], []),
+        (["log-maze-train.jsonl", "log-coin-test.jsonl"], []),
         (["train.jsonl", "valid.jsonl", "test.jsonl"], ["test.jsonl"]),
         (["a/train.jsonl.gz", "a/eval.jsonl.gz"], ["a/eval.jsonl.gz"]),
     ],
