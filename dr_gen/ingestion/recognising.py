@@ -116,10 +116,12 @@ class _Recognition:
         sources = {path: self._claimed(one) for path, one in claims.by_path.items()}
         claimed = {*claims.by_path, *claims.parts, *claims.copies}
         claimed.update(one.claim.path for one in claims.alone)
+        # What a reader has use for beside another file is no source to it.
+        of = {part: one.reader for one in claims.alone for part in one.claim.parts}
         for path, one in self._seen.items():
             if path not in claimed:
                 source = self._alone(one)
-                if source is not None:
+                if source is not None and source.reader is not of.get(path):
                     sources[path] = source
         self._where_nothing_else_is(claims.alone, sources)
         jobs = hydra.Jobs(self._tree)

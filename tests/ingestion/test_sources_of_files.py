@@ -296,3 +296,23 @@ def test_records_are_gone_on_with(readers: Any, tmp_path: Path, torn: int) -> No
         file.write(whole[:RECORD])
     assert len(ingest(source, store)["a.rec"].curve("val/loss")) == 6
     assert readers[1].tails[1:] == [whole[:RECORD]]
+
+
+def test_parts_of_a_source_that_wants_to_be_alone_are_no_sources_of_it(
+    readers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that would know each of its files alone gets none of them so; another one does."""
+
+    def claims(tree: Tree) -> Iterator[Claim]:
+        for folder in tree.folders:
+            if tree.has(folder, "run.col"):
+                parts = tuple(tree.below(os.path.join(folder, "cols")))
+                yield Claim(os.path.join(folder, "run.col"), parts, folder, alone_in=folder)
+
+    monkeypatch.setattr(readers[0], "claims", claims)
+    write(tmp_path / "a", loss=[1])
+    (tmp_path / "a" / "cols" / "settings").write_text("COL {}")
+    monkeypatch.setattr(readers[0], "detect", lambda path, head: Detection(0.5, "any"))
+    assert [step.path.name for step in plan(tmp_path).sources] == ["run.col"]
+    (tmp_path / "a" / "cols" / "log.jsonl").write_text('{"step": 0, "train/loss": 0.5}\n')
+    assert [step.path.name for step in plan(tmp_path).sources] == ["log.jsonl"]
