@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from dr_gen.errors import UsageError
 from dr_gen.model.axis import pick_axes
 from dr_gen.model.curve import MetricCurve, MetricCurves
-from dr_gen.model.curve_table import POOL_INT, CurveTable, ranges
+from dr_gen.model.curve_table import POOL_INT, CurveTable
 from dr_gen.model.direction import direction_of
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
+from dr_gen.model.pieces import ranges
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunTable
 from dr_gen.screens import epochs_of

@@ -15,10 +15,10 @@ from dr_gen.group_validators import validate_group
 from dr_gen.ingestion import cache as caches
 from dr_gen.ingestion.applying import apply
 from dr_gen.ingestion.batches import who_reads
-from dr_gen.ingestion.collector import paused
+from dr_gen.ingestion.memory_use import for_reading
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
 from dr_gen.ingestion.plans import Plan, Source
-from dr_gen.ingestion.reading import Progress, read_sources, renamed
+from dr_gen.ingestion.reading import Progress, drained, read_sources, renamed
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.direction import Direction
 from dr_gen.model.finding import Finding
@@ -151,7 +151,7 @@ def load(
         "columns": columns,
         "expected_epochs": expected_epochs,
     }
-    with paused():
+    with for_reading():
         group = _loaded(path, options, validators, progress, cache, crew, settings)
     return attrs.evolve(group, binding=binding)
 
@@ -182,9 +182,10 @@ def _loaded(
     n_bytes = sum(map(_size, decided.sources)) if not crew.alone else 0
     if who_reads(crew, n_bytes).alone or not decided.sources:
         results = read_sources(decided.sources, rules, progress)
-        runs = [run for result in results for run in result.runs]
         findings = [finding for result in results for finding in result.findings]
-        return _together(decided, runs, findings, settings)
+        runs = [run for result in results for run in result.runs]
+        results.clear()
+        return _together(decided, drained(runs), findings, settings)
     with tempfile.TemporaryDirectory(prefix="dr_gen-") as folder:
         # By way of files, since arrays that are sent between processes are copied several times.
         store = Path(folder, "store")
@@ -225,7 +226,9 @@ def _together(
         findings += stored.source_findings
     runs += read
     findings += found
-    group = RunGroup.from_runs(renamed(runs), source_findings=tuple(findings), **settings)
+    named = renamed(runs)
+    runs.clear()
+    group = RunGroup.from_runs(drained(named), source_findings=tuple(findings), **settings)
     return validate_group(group)
 
 
@@ -314,7 +317,7 @@ def ingest(
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
-    with paused(), writing(Path(store), timeout):
+    with for_reading(), writing(Path(store), timeout):
         decided = plan(given, store, **options)
         apply(decided, progress=progress, compress=compress, workers=crew)
     return open_store(store, reading=Reading(), **settings)

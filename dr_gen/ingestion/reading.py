@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 
 from dr_gen.errors import DrGenError, WorkerError
-from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.marks import mark_after
+from dr_gen.ingestion.memory_use import for_reading
 from dr_gen.ingestion.planning import unique
 from dr_gen.ingestion.plans import Source
 from dr_gen.ingestion.rules import Rules
@@ -23,7 +23,16 @@ from dr_gen.store.change import Change, Written
 from dr_gen.store.sources import Mark, Stamp
 from dr_gen.validators import validate_all
 
-__all__ = ["Batch", "Outcome", "Progress", "ReadBatch", "judged", "read_sources", "renamed"]
+__all__ = [
+    "Batch",
+    "Outcome",
+    "Progress",
+    "ReadBatch",
+    "drained",
+    "judged",
+    "read_sources",
+    "renamed",
+]
 
 _log = logging.getLogger("dr_gen")
 
@@ -106,7 +115,7 @@ class ReadBatch:
         if os.getcwd() != self.folder and not all(map(os.path.isabs, paths)):
             reason = f"a worker runs in {os.getcwd()}, not in {self.folder}; give absolute paths"
             raise WorkerError(reason)
-        with paused():
+        with for_reading():
             return self._outcome(batch, progress)
 
     def _outcome(self, batch: Batch, progress: Progress | None) -> Outcome:
@@ -193,6 +202,13 @@ def _read_one(source: Source, options: ReadOptions) -> ReadResult:
             "reader-failed", message, Severity.ERROR, str(source.path), None, source.run_id, hint
         )
         return ReadResult(findings=(finding,))
+
+
+def drained(runs: list[RunData]) -> Iterator[RunData]:
+    """The runs, each taken from the list: it is gone when its columns were copied to others."""
+    runs.reverse()
+    while runs:
+        yield runs.pop()
 
 
 def renamed(runs: Sequence[RunData]) -> list[RunData]:

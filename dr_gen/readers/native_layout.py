@@ -13,7 +13,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.model.curve_table import POOL_INT, CurveTable, ranges
+from dr_gen.model.curve_table import POOL_INT, CurveTable
+from dr_gen.model.pieces import ranges
 from dr_gen.readers.native_logs import PlainLog
 from dr_gen.readers.native_rows import Rows, starts_of
 from dr_gen.readers.native_schema import Schema

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from dr_gen.readers.native_logs import PlainLog
 from dr_gen.readers.native_schema import Schema
-from dr_gen.readers.plain_lines import ABSENT, ABSENT_BITS, NAN_STAND_IN, Block, Decoded, quotes
+from dr_gen.readers.plain_lines import (
+    ABSENT,
+    ABSENT_BITS,
+    NAN_STAND_IN,
+    Block,
+    Decoded,
+    packed,
+    quotes,
+)
 
 __all__ = ["Rows", "XColumn", "group_order", "rows_of", "starts_of"]
 
@@ -234,10 +242,8 @@ class _Lines:
     ) -> tuple[list[Any], Ints, NDArray[np.float64]]:
         """The lines that have metrics, their places, and the values."""
         try:
-            cells = itertools.chain.from_iterable(
-                map(msgspec.structs.astuple, map(_STATS, objects))
-            )
-            values = np.fromiter(cells, np.float64, len(objects) * n_metrics)
+            stats = map(msgspec.structs.astuple, map(_STATS, objects))
+            values = packed(stats, len(objects), n_metrics)
         except TypeError:
             has = np.array([line.agg_stats is not None for line in objects])
             for number in np.unique(part[at[~has]]).tolist():
@@ -245,8 +251,8 @@ class _Lines:
             objects = list(itertools.compress(objects, has.tolist()))
             return self._values(objects, at[has], part, n_metrics)
         if self._block.has_nan:
-            values[values == NAN_STAND_IN] = np.nan
-        return objects, at, values.reshape(len(objects), n_metrics)
+            values = np.where(values == NAN_STAND_IN, np.nan, values)
+        return objects, at, values
 
     def _count_quotes(self, rows: Rows, objects: list[Any]) -> None:
         """Add the quotation marks of the names in the rows, and of their titles."""

@@ -79,16 +79,18 @@ def _pieces(file: int, size: int) -> Iterator[Piece]:
     while True:
         data = os.read(file, size)
         last = len(data) < size  # of a regular file less comes at its end alone
-        data = rest + data
-        if first and (not data or data.startswith(_MARKS)):
+        if first and not rest and (not data or data.startswith(_MARKS)):
             raise NotPlainError
-        cut = len(data) if last else data.rfind(b"\n") + 1
+        cut = 0 if last else data.rfind(b"\n") + 1
         if cut:
-            piece, rest = (data, b"") if last else (data[:cut], data[cut:])
+            piece = b"".join((rest, memoryview(data)[:cut]))
+            rest = data[cut:]
             yield _unified(piece, last)
             first = False
         else:
-            rest = data
+            rest += data
+        if last and rest:
+            yield _unified(rest, last)
         if last:
             return
         if len(rest) > _LONGEST:
