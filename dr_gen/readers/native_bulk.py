@@ -65,7 +65,6 @@ class _Reading:
         self._parts: list[tuple[int, Part]] = []
         self._n_bytes = 0
         self._rows: list[Rows] = []
-        self._packed: list[Rows] = []
         self._hpms: list[tuple[list[int], HpmTable]] = []
         self._n_packed = self._n_new = self.n_cells = 0
 
@@ -107,15 +106,12 @@ class _Reading:
             part.log.close()
 
     def _pack(self) -> None:
-        """Close the logs, and keep of them what they come to: rows in one piece, and codes."""
+        """Close the logs, and keep codes for their configurations, which are larger than all else.
+        """
         self._decode()
         for log in self._logs[self._n_packed :]:
             log.close()
             log.odd |= not log.is_whole()
-        if self._rows:
-            self._packed.append(
-                Rows.concat(self._rows, len(self._schema.metrics), len(self._schema.xs))
-            )
         numbers = [n for n in range(self._n_packed, len(self._logs)) if not self._logs[n].odd]
         table: HpmTable | set[int] = set()
         while isinstance(table, set) and numbers:
@@ -136,7 +132,7 @@ class _Reading:
     def results(self) -> Iterator[ReadResult]:
         """What the logs held."""
         self._pack()
-        logs, parts, hpms = self._logs, self._packed, self._hpms
+        logs, parts, hpms = self._logs, self._rows, self._hpms
         self._begin()
         yield from self._together(logs, 0, parts, hpms)
 

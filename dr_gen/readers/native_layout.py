@@ -154,11 +154,14 @@ def _axes(
     pool = np.empty(n_axes * int(size.sum()), np.int64)
     clean = []
     for split, block in zip(splits, blocks, strict=True):
+        place = ranges(start[block, 0], split.sizes)
+        gap = np.repeat(split.sizes, split.sizes)
         rising = []
         for axis in range(n_axes):
             held = [p.xs[axis].values[rows] for p, rows in zip(parts, split.rows, strict=True)]
             xs = np.concatenate(held)
-            pool[ranges(start[block, axis], split.sizes)] = xs
+            pool[place] = xs
+            place += gap
             grows = np.ones(len(xs), np.bool_)
             np.greater(xs[1:], xs[:-1], out=grows[1:])
             grows[split.starts] = True
