@@ -15,7 +15,7 @@ from dr_gen.group_validators import validate_group
 from dr_gen.ingestion import cache as caches
 from dr_gen.ingestion.applying import apply
 from dr_gen.ingestion.batches import who_reads
-from dr_gen.ingestion.memory_use import for_reading
+from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
 from dr_gen.ingestion.plans import Plan, Source
 from dr_gen.ingestion.reading import Progress, drained, read_sources, renamed
@@ -151,7 +151,7 @@ def load(
         "columns": columns,
         "expected_epochs": expected_epochs,
     }
-    with for_reading():
+    with paused():
         group = _loaded(path, options, validators, progress, cache, crew, settings)
     return attrs.evolve(group, binding=binding)
 
@@ -167,14 +167,14 @@ def _loaded(
 ) -> RunGroup:
     given = _listed(path)
     roots = roots_of(given)
-    any_store = any(map(catalogues.exists, roots))
+    any_store = any(map(catalogues.exists, filter(os.path.isdir, roots)))
     if len(roots) == 1 and any_store:
         return open_store(roots[0], **settings)
     if cache and validators is None and not any_store:
         cached = caches.load(given, options, progress, crew, **settings)
         if cached is not None:
             return validate_group(cached)
-    decided = plan(given, **options)
+    decided = plan(roots, **options)  # each made a path once
     checks = None if validators is None else tuple(validators)
     rules = Rules(
         options["format"], options["columns"] or ColumnMap(), options["expected_epochs"], checks
@@ -317,7 +317,7 @@ def ingest(
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
-    with for_reading(), writing(Path(store), timeout):
+    with paused(), writing(Path(store), timeout):
         decided = plan(given, store, **options)
         apply(decided, progress=progress, compress=compress, workers=crew)
     return open_store(store, reading=Reading(), **settings)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 
 from dr_gen.errors import DrGenError, WorkerError
+from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.marks import mark_after
-from dr_gen.ingestion.memory_use import for_reading
 from dr_gen.ingestion.planning import unique
 from dr_gen.ingestion.plans import Source
 from dr_gen.ingestion.rules import Rules
@@ -115,7 +115,7 @@ class ReadBatch:
         if os.getcwd() != self.folder and not all(map(os.path.isabs, paths)):
             reason = f"a worker runs in {os.getcwd()}, not in {self.folder}; give absolute paths"
             raise WorkerError(reason)
-        with for_reading():
+        with paused():
             return self._outcome(batch, progress)
 
     def _outcome(self, batch: Batch, progress: Progress | None) -> Outcome:

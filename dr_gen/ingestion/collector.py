@@ -1,4 +1,4 @@
-"""How memory is managed while very many objects are made."""
+"""The collector of garbage, and memory, while very many objects are made that all stay."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["for_reading"]
+__all__ = ["paused"]
 
 _HINT: Final = 33_000_000
 
 
 @contextlib.contextmanager
-def for_reading() -> Iterator[None]:
+def paused() -> Iterator[None]:
     """No search for garbage meanwhile; afterwards it goes on as before.
 
     It would look at every object again and again, and find none to free: what reading makes is
@@ -23,7 +23,7 @@ def for_reading() -> Iterator[None]:
 
     Examples
     --------
-    >>> with for_reading():
+    >>> with paused():
     ...     gc.isenabled()
     False
     >>> gc.isenabled()
