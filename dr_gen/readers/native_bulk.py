@@ -106,7 +106,7 @@ class _Reading:
             part.log.close()
 
     def _pack(self) -> None:
-        """Close the logs, and keep codes for their configurations, which are larger than all else."""
+        """Close the logs; of their configurations, which are large, keep codes."""
         self._decode()
         for log in self._logs[self._n_packed :]:
             log.close()

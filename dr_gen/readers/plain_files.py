@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 
 __all__ = ["OPENING", "PIECE", "NotPlainError", "Piece", "pieces"]
 
-PIECE: Final = 1 << 19
+PIECE: Final = 1 << 20
 """Bytes of a file that are read at a time, and of small files that are looked at together."""
 
 _MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _QUOTE_CODE: Final = re.compile(rb"\\u0022")
-_LONGEST: Final = 16 * PIECE
+_LONGEST: Final = 8 * PIECE
 # Opening a pipe would wait for its writer.
 OPENING: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Flags for `os.open` to read a file that may turn out to be none."""
