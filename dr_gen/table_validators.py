@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from dr_gen.errors import UsageError
 from dr_gen.model.axis import pick_axes
 from dr_gen.model.curve import MetricCurve, MetricCurves
-from dr_gen.model.curve_table import POOL_INT, CurveTable, ranges
+from dr_gen.model.curve_table import POOL_INT, CurveTable
 from dr_gen.model.direction import direction_of
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
+from dr_gen.model.pieces import ranges
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunTable
 from dr_gen.screens import epochs_of
@@ -127,11 +128,10 @@ def gaps(table: RunTable) -> Found:
     whole, clean = curves.axis_pool[axes] == POOL_INT, curves.axis_clean[axes]
     found: list[tuple[int, int, str]] = []
     regular = np.flatnonzero(whole & clean & (curves.block_size[blocks] > 2))
-    for place, steps in _uneven(curves, axes[regular], curves.block_size[blocks[regular]]):
+    for place, *holes in _holes(curves, axes[regular], curves.block_size[blocks[regular]]):
         at = int(regular[place])
-        xs = curves.axis_values(int(axes[at]))
-        if text := _gap(curves, int(first[at]), int(axes[at]), xs, steps):
-            found.append((int(curves.run[first[at]]), int(blocks[at]), text))
+        text = _missing(curves, int(first[at]), int(axes[at]), *holes)
+        found.append((int(curves.run[first[at]]), int(blocks[at]), text))
     for at in np.flatnonzero(whole & ~clean).tolist():
         xs = MetricCurve(curves, int(first[at]), int(axes[at])).xs
         if len(xs) > 2 and (text := _gap(curves, int(first[at]), int(axes[at]), xs, np.diff(xs))):
@@ -142,10 +142,16 @@ def gaps(table: RunTable) -> Found:
         yield index, finding_about(run, "gap", message, Severity.WARNING, hint=hint)
 
 
-def _uneven(
+def _holes(
     curves: CurveTable, axes: NDArray[np.intp], sizes: NDArray[np.int64]
-) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Those of `axes` whose x is not at equal distances, and the distances."""
+) -> Iterator[tuple[int, int, int, int]]:
+    """Those of `axes`, whose x increases, that have holes.
+
+    Yields
+    ------
+    place, missing, low, high : int
+        Place in `axes`; how many points are missing; between which x first.
+    """
     if len(axes) == 0:
         return
     x, starts = np.asarray(curves.pools[POOL_INT]), curves.axis_start[axes]
@@ -153,26 +159,44 @@ def _uneven(
     steps = x[index + 1] - x[index]
     ends = np.cumsum(sizes - 1)
     firsts = ends - (sizes - 1)
-    differs = np.logical_or.reduceat(steps != np.repeat(steps[firsts], sizes - 1), firsts)
-    for place in np.flatnonzero(differs).tolist():
-        yield place, steps[firsts[place] : ends[place]]
+    uneven = steps != np.repeat(steps[firsts], sizes - 1)
+    for place in np.flatnonzero(np.logical_or.reduceat(uneven, firsts)).tolist():
+        low, high = int(firsts[place]), int(ends[place])
+        # More than half of them are the median.
+        few = 2 * int(np.count_nonzero(uneven[low:high])) < high - low
+        usual = int(steps[low]) if few else None
+        if (hole := _hole(steps[low:high], usual)) is not None:
+            at, missing = hole
+            yield place, missing, int(x[index[low + at]]), int(x[index[low + at] + 1])
 
 
 def _gap(
     curves: CurveTable, curve: int, axis: int, xs: NDArray[np.int64], steps: NDArray[np.int64]
 ) -> str | None:
     """What is missing where the steps are not the usual one."""
-    ordered = np.sort(steps)
-    n = len(ordered)
-    # As the median of all, which takes ten times as long for a few numbers.
-    usual = (int(ordered[(n - 1) // 2]) + int(ordered[n // 2])) // 2
-    if usual < 1:
+    if (hole := _hole(steps)) is None:
         return None
-    holes = np.flatnonzero((steps > usual) & (steps % usual == 0))
-    if len(holes) == 0 or 2 * np.count_nonzero(steps == usual) < n:
+    at, missing = hole
+    return _missing(curves, curve, axis, missing, int(xs[at]), int(xs[at + 1]))
+
+
+def _hole(steps: NDArray[np.int64], usual: int | None = None) -> tuple[int, int] | None:
+    """The first step over a hole, and how many points are missing in all; None without one."""
+    n = len(steps)
+    if usual is None:
+        ordered = np.sort(steps)
+        # As the median of all, which takes ten times as long for a few numbers.
+        usual = (int(ordered[(n - 1) // 2]) + int(ordered[n // 2])) // 2
+        if usual < 1 or 2 * np.count_nonzero(steps == usual) < n:
+            return None
+    larger = np.flatnonzero(steps > usual)
+    holes = larger[steps[larger] % usual == 0]
+    if len(holes) == 0:
         return None
-    missing = int((steps[holes] // usual - 1).sum())
-    low, high = xs[holes[0]], xs[holes[0] + 1]
+    return int(holes[0]), int((steps[holes] // usual - 1).sum())
+
+
+def _missing(curves: CurveTable, curve: int, axis: int, missing: int, low: int, high: int) -> str:
     split, x_name = curves.splits[curves.split[curve]], curves.x_names[curves.axis_x[axis]]
     plural = "" if missing == 1 else "s"
     return f"{split}: {missing} point{plural} missing, first between {x_name} {low} and {high}"

@@ -19,7 +19,7 @@ from dr_gen.ingestion.batches import who_reads
 from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
 from dr_gen.ingestion.plans import Plan, Source
-from dr_gen.ingestion.reading import Progress, read_sources, renamed
+from dr_gen.ingestion.reading import Progress, drained, read_sources, renamed
 from dr_gen.ingestion.rechecking import rechecked
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.direction import Direction
@@ -179,7 +179,7 @@ def _loaded(
 ) -> RunGroup:
     given = _listed(path)
     roots = roots_of(given)
-    any_store = any(map(catalogues.exists, roots))
+    any_store = any(map(catalogues.exists, filter(os.path.isdir, roots)))
     if any_store and all(map(catalogues.exists, roots)):
         _refuse_for_stores(options)
     checks = None if validators is None else tuple(validators)
@@ -189,14 +189,15 @@ def _loaded(
         cached = caches.load(given, options, progress, crew, **settings)
         if cached is not None:
             return validate_group(cached)
-    decided = plan(given, **options)
+    decided = plan(roots, **options)  # each made a path once
     rules = attrs.evolve(decided.rules, validators=checks)
     n_bytes = sum(map(_size, decided.sources)) if not crew.alone else 0
     if who_reads(crew, n_bytes).alone or not decided.sources:
         results = read_sources(decided.sources, rules, progress)
-        runs = [run for result in results for run in result.runs]
         findings = [finding for result in results for finding in result.findings]
-        return _together(decided, rules, runs, findings, settings)
+        runs = [run for result in results for run in result.runs]
+        results.clear()
+        return _together(decided, rules, drained(runs), findings, settings)
     with tempfile.TemporaryDirectory(prefix="dr_gen-") as folder:
         # By way of files, since arrays that are sent between processes are copied several times.
         store = Path(folder, "store")
@@ -248,7 +249,9 @@ def _together(
         findings += stored.source_findings
     runs += read
     findings += found
-    group = RunGroup.from_runs(renamed(runs), source_findings=tuple(findings), **settings)
+    named = renamed(runs)
+    runs.clear()
+    group = RunGroup.from_runs(drained(named), source_findings=tuple(findings), **settings)
     return validate_group(group)
 
 

@@ -141,7 +141,7 @@ def roots_of(source: PathLike | Sequence[PathLike]) -> list[Path]:
     given = isinstance(paths, Sequence) and len(paths) > 0
     if not given or not all(isinstance(p, str | os.PathLike) and os.fspath(p) for p in paths):
         raise UsageError(f"expected folders or files of runs, or stores; found {source!r}")
-    roots = [Path(p) for p in paths]
+    roots = [p if isinstance(p, Path) else Path(p) for p in paths]
     for root in roots:
         if not os.path.lexists(root):
             raise SourceNotFoundError(str(root))

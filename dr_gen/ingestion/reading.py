@@ -30,6 +30,7 @@ __all__ = [
     "Outcome",
     "Progress",
     "ReadBatch",
+    "drained",
     "judged",
     "options_for",
     "read_sources",
@@ -217,6 +218,13 @@ def _read_one(source: Source, options: ReadOptions) -> ReadResult:
             "reader-failed", message, Severity.ERROR, str(source.path), None, source.run_id, hint
         )
         return ReadResult(findings=(finding,))
+
+
+def drained(runs: list[RunData]) -> Iterator[RunData]:
+    """The runs, each taken from the list: it is gone when its columns were copied to others."""
+    runs.reverse()
+    while runs:
+        yield runs.pop()
 
 
 def renamed(runs: Sequence[RunData]) -> list[RunData]:

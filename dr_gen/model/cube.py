@@ -15,9 +15,10 @@ from dr_gen.model.address import MetricAddress
 from dr_gen.model.axis import WALL_TIMES, axis_ranks, pick_axes
 from dr_gen.model.column import array_of
 from dr_gen.model.curve import MetricCurve, Repeats
-from dr_gen.model.curve_table import POOL_INT, POOL_TEXT, CurveTable, only, ranges
+from dr_gen.model.curve_table import POOL_INT, POOL_TEXT, CurveTable, only
 from dr_gen.model.direction import Direction, direction_of
 from dr_gen.model.hpm_group import HpmGroup
+from dr_gen.model.pieces import ranges
 from dr_gen.model.stored import Rows, StoredArray
 from dr_gen.stats.reductions import reduce_ragged
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dr_gen.errors import UsageError
 from dr_gen.model.curve_table import POOL_FLOAT, POOL_INT, POOL_TEXT, CurveTable
+from dr_gen.model.pieces import joined
 
 __all__ = ["CurveBuilder", "as_values", "as_x"]
 
@@ -18,8 +19,8 @@ _LARGEST = 2**63
 _NUMBER = int | float | np.integer | np.floating
 
 
-def as_values(values: ArrayLike, what: str = "values") -> NDArray[np.float64]:
-    """`values` as a 1-D float64 array of its own.
+def as_values(values: ArrayLike, what: str = "values", *, copy: bool = True) -> NDArray[np.float64]:
+    """`values` as a 1-D float64 array, unless `copy` is false of its own.
 
     Raises
     ------
@@ -27,7 +28,7 @@ def as_values(values: ArrayLike, what: str = "values") -> NDArray[np.float64]:
         If they are not one-dimensional numbers.
     """
     try:
-        array = np.array(values, np.float64)
+        array = np.array(values, np.float64, copy=copy or None)
     except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{what} are not numbers: {error}") from None
     if array.ndim != 1:
@@ -35,8 +36,8 @@ def as_values(values: ArrayLike, what: str = "values") -> NDArray[np.float64]:
     return array
 
 
-def as_x(xs: ArrayLike, name: str = "x") -> NDArray[Any]:
-    """`xs` as an int64, float64 or object (text) array of its own, one-dimensional.
+def as_x(xs: ArrayLike, name: str = "x", *, copy: bool = True) -> NDArray[Any]:
+    """`xs` as an int64, float64 or object (text) array, one-dimensional; see `as_values`.
 
     None is a missing x, like NaN. Integers beyond 64 bits become floats.
 
@@ -52,9 +53,9 @@ def as_x(xs: ArrayLike, name: str = "x") -> NDArray[Any]:
     if array.ndim != 1:
         raise UsageError(f"x-axis {name!r} has {array.ndim} dimensions; expected one")
     if array.dtype.kind in "bi" or (array.dtype.kind == "u" and array.max(initial=0) < _LARGEST):
-        return array.astype(np.int64)
+        return array.astype(np.int64, copy=copy)
     if array.dtype.kind in "uf":
-        return array.astype(np.float64)
+        return array.astype(np.float64, copy=copy)
     if array.size == 0:
         return np.empty(0, np.float64)
     items = array.tolist()
@@ -96,6 +97,12 @@ class _Names:
 class CurveBuilder:
     """Collects blocks and curves, then makes a `CurveTable` of them.
 
+    Parameters
+    ----------
+    copy : bool
+        False where no array that is given changes before the table is built: they are then copied
+        once less, and x values that are given again, as the same object, are kept once.
+
     Examples
     --------
     >>> builder = CurveBuilder()
@@ -106,7 +113,8 @@ class CurveBuilder:
     [50.0, 60.0]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, copy: bool = True) -> None:
+        self._copy = copy
         self._names = {name: _Names() for name in ("splits", "metrics", "x_names", "originals")}
         self._curves: list[tuple[int, int, int, int, int]] = []
         self._values: list[NDArray[np.float64]] = []
@@ -115,6 +123,7 @@ class CurveBuilder:
         self._pools: tuple[list[NDArray[Any]], ...] = ([], [], [])
         self._pool_sizes = [0, 0, 0]
         self._seen: set[tuple[int, int, int]] = set()
+        self._known: dict[int, tuple[NDArray[Any], int, int, bool]] = {}
 
     def add_block(self, axes: Mapping[str, ArrayLike], inferred: Collection[str] = ()) -> int:
         """Rows with their x-axes, all of one length; gives the number of the block.
@@ -124,7 +133,7 @@ class CurveBuilder:
         UsageError
             If there is no axis, or their lengths differ.
         """
-        arrays = {name: as_x(xs, name) for name, xs in axes.items()}
+        arrays = {name: as_x(xs, name, copy=self._copy) for name, xs in axes.items()}
         sizes = {len(xs) for xs in arrays.values()}
         if len(sizes) != 1:
             lengths = ", ".join(f"{name} {len(xs)}" for name, xs in arrays.items())
@@ -132,13 +141,20 @@ class CurveBuilder:
         block = len(self._block_sizes)
         self._block_sizes.append(sizes.pop())
         for name, xs in arrays.items():
-            pool = {"i": POOL_INT, "f": POOL_FLOAT}.get(xs.dtype.kind, POOL_TEXT)
             code = self._names["x_names"].code(name)
-            start = self._pool_sizes[pool]
-            self._axes.append((block, code, pool, start, name in inferred, _is_clean(xs)))
-            self._pools[pool].append(xs)
-            self._pool_sizes[pool] += len(xs)
+            if id(xs) not in self._known:
+                self._known[id(xs)] = (xs, *self._placed(xs), _is_clean(xs))
+            _, pool, start, clean = self._known[id(xs)]
+            self._axes.append((block, code, pool, start, name in inferred, clean))
         return block
+
+    def _placed(self, xs: NDArray[Any]) -> tuple[int, int]:
+        """Add x values; gives the pool, and where they begin in it."""
+        pool = {"i": POOL_INT, "f": POOL_FLOAT}.get(xs.dtype.kind, POOL_TEXT)
+        start = self._pool_sizes[pool]
+        self._pools[pool].append(xs)
+        self._pool_sizes[pool] += len(xs)
+        return pool, start
 
     def add_curve(
         self,
@@ -156,7 +172,7 @@ class CurveBuilder:
         UsageError
             If the length is not that of the block, or the run has this curve already.
         """
-        array = as_values(values, f"values of {split}/{metric}")
+        array = as_values(values, f"values of {split}/{metric}", copy=self._copy)
         if len(array) != self._block_sizes[block]:
             raise UsageError(
                 f"{split}/{metric} has {len(array)} values for {self._block_sizes[block]} x values"
@@ -172,14 +188,20 @@ class CurveBuilder:
         self._values.append(array)
 
     def build(self) -> CurveTable:
-        """The table of all that was added."""
+        """The table of all that was added; asked for once."""
         curves = np.array(self._curves, np.int64).reshape(-1, 5).T
         axes = np.array(self._axes, np.int64).reshape(-1, 6).T
-        empty = np.empty(0)
-        pools = [np.concatenate(pool) if pool else empty for pool in self._pools]
+        self._known.clear()
+        dtypes = (np.int64, np.float64, np.object_)
+        pools = [
+            np.concatenate([np.empty(0, dtype), *pool])
+            if dtype is np.object_
+            else joined(pool, dtype)
+            for pool, dtype in zip(self._pools, dtypes, strict=True)
+        ]
         table = CurveTable(
             **{name: tuple(names.codes) for name, names in self._names.items()},
-            values=np.concatenate(self._values) if self._values else empty,
+            values=joined(self._values, np.float64),
             run=curves[0],
             split=curves[1],
             metric=curves[2],

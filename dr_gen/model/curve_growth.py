@@ -10,7 +10,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.model.curve_table import CurveTable, ranges
+from dr_gen.model.curve_table import CurveTable
+from dr_gen.model.pieces import ranges
 
 __all__ = ["lengthened"]
 

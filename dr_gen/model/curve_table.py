@@ -15,66 +15,15 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.model.stored import Array, StoredArray, concatenated
+from dr_gen.model.pieces import behind, gathered, in_order
+from dr_gen.model.stored import Array, StoredArray
 
-__all__ = ["POOL_FLOAT", "POOL_INT", "POOL_TEXT", "CurveTable", "gathered", "only", "ranges"]
+__all__ = ["POOL_FLOAT", "POOL_INT", "POOL_TEXT", "CurveTable", "only"]
 
 Ints = NDArray[np.int64]
 
 POOL_INT, POOL_FLOAT, POOL_TEXT = 0, 1, 2
 """Where the x values of an axis lie: int64, float64 or object (text)."""
-
-
-def ranges(starts: Ints, sizes: Ints) -> Ints:
-    """Concatenation of ``arange(start, start + size)``, as one index array.
-
-    Examples
-    --------
-    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    total = int(sizes.sum())
-    ends = np.cumsum(sizes)
-    index: Ints = np.repeat(starts - (ends - sizes), sizes)
-    index += np.arange(total, dtype=np.int64)
-    return index
-
-
-def gathered(
-    arrays: Sequence[Array], starts: Ints, sizes: Ints, which: NDArray[np.intp] | None = None
-) -> Array:
-    """Concatenation of ``arrays[which][start : start + size]``.
-
-    What lies behind one another is taken in one piece, and a single piece is not copied: one
-    metric of all runs is a slice.
-
-    Examples
-    --------
-    >>> gathered([np.arange(9)], np.array([2, 4, 0]), np.array([2, 1, 1])).tolist()
-    [2, 3, 4, 0]
-    """
-    if not len(starts):
-        return arrays[0][:0]
-    if any(isinstance(array, StoredArray) for array in arrays):
-        offsets = np.cumsum([0, *map(len, arrays)])
-        whole: Any = concatenated(arrays)
-        places = starts + offsets[0 if which is None else which]
-        if not isinstance(whole, StoredArray):  # some of it was in memory
-            return gathered([whole], places, sizes)
-        return whole.pick(places, sizes)
-    which = np.zeros(len(starts), np.intp) if which is None else which
-    ends = starts + sizes
-    breaks = (starts[1:] != ends[:-1]) | (which[1:] != which[:-1])
-    first = np.append(0, np.flatnonzero(breaks) + 1)
-    if len(first) > _MANY_PIECES and len(arrays) == 1:
-        return arrays[0][ranges(starts, sizes)]
-    lasts = ends[np.append(first[1:], len(starts)) - 1]
-    bounds = zip(which[first].tolist(), starts[first].tolist(), lasts.tolist(), strict=True)
-    return concatenated([arrays[i][low:high] for i, low, high in bounds])
-
-
-_MANY_PIECES = 500
-"""From here on numpy is faster with an index of every number."""
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -263,8 +212,11 @@ class CurveTable:
         return only(self, kept, self.run[kept])
 
     @classmethod
-    def concat(cls, tables: Sequence[CurveTable], n_runs: Sequence[int]) -> CurveTable:
-        """Tables behind one another; table i brings ``n_runs[i]`` runs."""
+    def concat(cls, tables: list[CurveTable], n_runs: Sequence[int]) -> CurveTable:
+        """Tables behind one another; table i brings ``n_runs[i]`` runs.
+
+        Empties the list, so that not everything is there twice.
+        """
         names = {
             field: tuple(dict.fromkeys(name for t in tables for name in getattr(t, field)))
             for field in ("splits", "metrics", "x_names", "originals")
@@ -288,16 +240,20 @@ class CurveTable:
                 columns[column].append(lookup[getattr(table, column)])
             for column in ("block_size", "axis_pool", "axis_inferred", "axis_clean"):
                 columns[column].append(getattr(table, column))
-        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-        pools = [concatenated([table.pools[p] for table in tables]) for p in range(3)]
-        order = np.lexsort((joined["run"], joined["metric"], joined["split"]))
-        joined |= {name: joined[name][order] for name in _PER_CURVE}
-        # Values go to their place at once: they are most of the memory.
-        which = np.repeat(np.arange(len(tables)), [len(table.run) for table in tables])
-        bounds = (np.concatenate([getattr(t, n) for t in tables]) for n in ("start", "size"))
-        starts, sizes, which = (array[order] for array in (*bounds, which))
-        values = gathered([table.values for table in tables], starts, sizes, which)
-        return cls(**names, **joined, values=values, pools=pools)  # type: ignore[arg-type]
+        columns_ = {name: np.concatenate(parts) for name, parts in columns.items()}
+        order = np.lexsort((columns_["run"], columns_["metric"], columns_["split"]))
+        columns_ |= {name: columns_[name][order] for name in _PER_CURVE}
+        bounds = [(t.start, t.size) for t in tables]
+        values: list[Array] = [t.values for t in tables]
+        pools = [[t.pools[number] for t in tables] for number in range(3)]
+        tables.clear()
+        del table  # the last one
+        return cls(
+            **names,
+            **columns_,  # type: ignore[arg-type]
+            values=in_order(values, bounds, order),
+            pools=[behind(pool) for pool in pools],
+        )
 
     def sorted(self) -> CurveTable:
         """The same curves in the order that the other methods rely on."""

@@ -24,7 +24,7 @@ from dr_gen.model.finding import Finding, LateFindings
 from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.model.labels import Labels
 from dr_gen.model.noise import NOISE_KEYS
-from dr_gen.model.run import RunData
+from dr_gen.model.run import RunData, tables_of
 from dr_gen.model.run_keys import FACTS, RunKeys
 from dr_gen.model.run_table import RunTable, Status
 from dr_gen.model.verbs import Verbs
@@ -126,20 +126,7 @@ class RunGroup(Editable, Verbs[RunData[C_co, I_co]], Generic[C_co, I_co]):
         UsageError
             If two runs have one id.
         """
-        parts: list[tuple[RunTable, list[int]]] = []
-        bindings: list[Binding[C, ImplT]] = []
-        for run in runs:
-            if not bindings or bindings[-1] != run.binding:
-                bindings.append(run.binding)
-            if not parts or parts[-1][0] is not run.table:
-                parts.append((run.table, []))
-            parts[-1][1].append(run.index)
-        tables = [
-            table
-            if positions == list(range(len(table.records)))
-            else table.take(_indices(positions))
-            for table, positions in parts
-        ]
+        tables, bindings = tables_of(runs)
         table = tables[0] if len(tables) == 1 else RunTable.concat(tables)
         binding = bindings[0] if len(bindings) == 1 else UNBOUND
         return RunGroup(table, np.arange(len(table.records)), **{"binding": binding, **settings})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Generic, Self
 
@@ -29,7 +29,7 @@ from dr_gen.model.run_table import RunRecord, RunTable, Status
 from dr_gen.model.split_metrics import SplitMetrics
 from dr_gen.wording import counted
 
-__all__ = ["RunData", "with_records"]
+__all__ = ["RunData", "tables_of", "with_records"]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -364,3 +364,24 @@ def with_records(runs: Sequence[RunData], records: Sequence[RunRecord]) -> list[
         changed[id(run.table)][1][run.index] = record
     tables = {key: attrs.evolve(table, records=tuple(new)) for key, (table, new) in changed.items()}
     return [attrs.evolve(run, table=tables[id(run.table)]) for run in runs]
+
+
+def tables_of(
+    runs: Iterable[RunData[C_co, I_co]],
+) -> tuple[list[RunTable], list[Binding[C_co, I_co]]]:
+    """The tables that runs are in, in the order of the runs, and the different bindings."""
+    parts: list[tuple[RunTable, list[int]]] = []
+    bindings: list[Binding[C_co, I_co]] = []
+    for run in runs:
+        if not bindings or bindings[-1] != run.binding:
+            bindings.append(run.binding)
+        if not parts or parts[-1][0] is not run.table:
+            parts.append((run.table, []))
+        parts[-1][1].append(run.index)
+    tables = [
+        table
+        if positions == list(range(len(table.records)))
+        else table.take(np.array(positions, np.intp))
+        for table, positions in parts
+    ]
+    return tables, bindings

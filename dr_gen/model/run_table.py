@@ -227,13 +227,14 @@ class RunTable:
         return RunTable(records, self.hpms.take(runs), self.curves.take(runs))
 
     @classmethod
-    def concat(cls, tables: Sequence[RunTable]) -> RunTable:
-        """Tables behind one another."""
+    def concat(cls, tables: list[RunTable]) -> RunTable:
+        """Tables behind one another; empties the list, so that not everything is there twice."""
         records = _gathered([(t.records, i) for t in tables for i in range(len(t.records))])
-        curves = CurveTable.concat(
-            [table.curves for table in tables], [len(table.records) for table in tables]
-        )
-        return cls(records, HpmTable.concat([table.hpms for table in tables]), curves)
+        hpms = HpmTable.concat([table.hpms for table in tables])
+        n_runs = [len(table.records) for table in tables]
+        curves = [table.curves for table in tables]
+        tables.clear()
+        return cls(records, hpms, CurveTable.concat(curves, n_runs))
 
 
 def _gathered(rows: Sequence[tuple[Sequence[RunRecord], int]]) -> Sequence[RunRecord]:

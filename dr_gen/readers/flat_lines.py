@@ -31,6 +31,7 @@ from dr_gen.readers.plain_lines import (
     Block,
     Decoded,
     Part,
+    packed,
     with_nan,
 )
 
@@ -134,11 +135,15 @@ class _FlatLog:
 
 @attrs.frozen
 class _Rows:
-    """Rows of one block: lines, numbers by row and column, texts by column."""
+    """Rows of one block: lines, numbers by row and column, texts by column.
+
+    `complete`: each row has every column, and there is no text.
+    """
 
     lines: NDArray[np.int64]
     numbers: Mapping[str, NDArray[np.float64]]
     texts: Mapping[str, list[str | None]]
+    complete: bool
 
     @classmethod
     def of(cls, decoded: Decoded[FlatSchema], before: int, has_nan: bool) -> _Rows:
@@ -150,11 +155,9 @@ class _Rows:
         if len(names) < len(kinds):
             held = [kind is not str for kind in kinds.values()]
             tuples = (tuple(itertools.compress(row, held)) for row in tuples)
-        cells = np.fromiter(
-            itertools.chain.from_iterable(tuples), np.float64, len(names) * len(decoded.objects)
-        ).reshape(len(decoded.objects), len(names))
+        cells = packed(tuples, len(decoded.objects), len(names))
         if has_nan:
-            cells[cells == NAN_STAND_IN] = np.nan
+            cells = np.where(cells == NAN_STAND_IN, np.nan, cells)
         texts = {
             name: list(map(operator.attrgetter(fields[name]), decoded.objects))
             for name, kind in kinds.items()
@@ -166,7 +169,8 @@ class _Rows:
                 for name, column in texts.items()
             }
         numbers = {name: cells[:, i] for i, name in enumerate(names)}
-        return cls(decoded.line + before + 1, numbers, texts)
+        complete = not texts and not bool((cells.view(np.int64) == ABSENT_BITS).any())
+        return cls(decoded.line + before + 1, numbers, texts, complete)
 
     def has(self, name: str) -> NDArray[np.bool_]:
         """Which rows have a column."""
@@ -179,6 +183,8 @@ class _Rows:
 
     def n_quotes(self) -> int:
         """Quotation marks that the names and texts take."""
+        if self.complete:
+            return 2 * len(self.numbers) * len(self.lines)
         n = 2 * sum(int(self.has(name).sum()) for name in (*self.numbers, *self.texts))
         texts = itertools.chain.from_iterable(self.texts.values())
         return n + sum(2 + text.count('"') for text in texts if text is not None)
@@ -209,6 +215,12 @@ class _Collected:
         """
         lines = np.concatenate([part.lines for part in self._parts])
         columns = Columns(Numbers(lines, int(lines[0]), int(lines[-1])), self.first)
+        if all(part.complete and part.numbers.keys() == kinds.keys() for part in self._parts):
+            every = np.arange(len(lines))
+            for name, kind in kinds.items():
+                array = np.concatenate([part.numbers[name] for part in self._parts])
+                columns.add_column(name, every, self._numbers(array, name, kind))
+            return columns
         for name, kind in kinds.items():
             rows = np.flatnonzero(np.concatenate([part.has(name) for part in self._parts]))
             if kind is str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from dr_gen.model.curve_table import CurveTable
+from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunRecord, RunTable
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
 from dr_gen.readers.native_columns import columns_of
 from dr_gen.readers.native_configs import Configurations
+from dr_gen.readers.native_layout import complete_columns
 from dr_gen.readers.native_logs import PlainLog
 from dr_gen.readers.native_rows import Rows, rows_of
 from dr_gen.readers.native_schema import Schema
@@ -23,8 +29,15 @@ __all__ = ["read_many"]
 Item = tuple[Path, str, ReadOptions]
 Careful = Callable[[Path, str, ReadOptions], ReadResult]
 Clock = Callable[[], datetime]
+_Hpms = Sequence[tuple[list[int], HpmTable]]
+"""Numbers of logs, ascending, and their configurations."""
 
-_MOST_CELLS: Final = 1 << 21
+_NO_COLUMNS: Final = ColumnMap()
+
+_AT_ONCE: Final = 1 << 20
+"""Values after which what is known of the logs so far is packed."""
+
+_MOST_CELLS: Final = 1 << 24
 """Values that are held as rows before they become columns."""
 
 
@@ -32,8 +45,7 @@ def read_many(items: Iterable[Item], careful: Careful, clock: Clock) -> Iterator
     """One result for each file, in order; runs that were read together share their columns."""
     reading = _Reading(careful, clock)
     for path, run_id, options in items:
-        log = PlainLog(path, run_id, options)
-        reading.add(log)
+        reading.add(PlainLog(path, run_id, options))
         if reading.n_cells > _MOST_CELLS:
             yield from reading.results()
     yield from reading.results()
@@ -53,13 +65,14 @@ class _Reading:
         self._parts: list[tuple[int, Part]] = []
         self._n_bytes = 0
         self._rows: list[Rows] = []
-        self.n_cells = 0
+        self._hpms: list[tuple[list[int], HpmTable]] = []
+        self._n_packed = self._n_new = self.n_cells = 0
 
     def add(self, log: PlainLog) -> None:
         """Read a log, as far as it is plain."""
         number = len(self._logs)
         self._logs.append(log)
-        if log.options.columns != ColumnMap():
+        if log.options.columns != _NO_COLUMNS:
             log.odd = True
             return
         try:
@@ -74,6 +87,8 @@ class _Reading:
                     return
         except NotPlainError:
             log.odd = True
+        if self._n_new > _AT_ONCE:
+            self._pack()
 
     def _decode(self) -> None:
         parts = [(number, part) for number, part in self._parts if not part.log.odd]
@@ -86,62 +101,94 @@ class _Reading:
         self._schema = block.schema
         if rows is not None:
             self._rows.append(rows)
-            self.n_cells += rows.values.size
+            self._n_new += rows.values.size
         for _, part in parts[:-1]:
             part.log.close()
 
+    def _pack(self) -> None:
+        """Close the logs; of their configurations, which are large, keep codes."""
+        self._decode()
+        for log in self._logs[self._n_packed :]:
+            log.close()
+            log.odd |= not log.is_whole()
+        numbers = [n for n in range(self._n_packed, len(self._logs)) if not self._logs[n].odd]
+        table: HpmTable | set[int] = set()
+        while isinstance(table, set) and numbers:
+            table = self._configurations.table(
+                [self._logs[n].configuration or b"" for n in numbers]
+            )
+            if isinstance(table, set):
+                for place in table:
+                    self._logs[numbers[place]].odd = True
+                numbers = [n for n in numbers if not self._logs[n].odd]
+            else:
+                self._hpms.append((numbers, table))
+        for log in self._logs[self._n_packed :]:
+            log.configuration = None
+        self.n_cells += self._n_new
+        self._n_packed, self._n_new = len(self._logs), 0
+
     def results(self) -> Iterator[ReadResult]:
         """What the logs held."""
-        self._decode()
-        logs = self._logs
-        for log in logs:
-            log.close()
-        for log in logs:
-            log.odd |= not log.is_whole()
-        rows = None
-        if self._rows:
-            rows = Rows.concat(self._rows, len(self._schema.metrics), len(self._schema.xs))
+        self._pack()
+        logs, parts, hpms = self._logs, self._rows, self._hpms
         self._begin()
-        yield from self._together(logs, 0, rows)
+        yield from self._together(logs, 0, parts, hpms)
 
     def _together(
-        self, logs: Sequence[PlainLog], first: int, rows: Rows | None
+        self, logs: Sequence[PlainLog], first: int, parts: Sequence[Rows], hpms: _Hpms
     ) -> Iterator[ReadResult]:
         """Results of logs: what lies between two that need care becomes one table."""
         plain: list[PlainLog] = []
         for number, log in enumerate(logs, first):
-            if not log.odd:
+            if log.odd:
+                yield from self._plain(plain, number - len(plain), parts, hpms)
+                plain = []
+                yield self._careful(log.path, log.run_id, log.options)
+            else:
                 plain.append(log)
-                continue
-            yield from self._plain(plain, number - len(plain), rows)
-            plain = []
-            yield self._careful(log.path, log.run_id, log.options)
-        yield from self._plain(plain, first + len(logs) - len(plain), rows)
+        yield from self._plain(plain, first + len(logs) - len(plain), parts, hpms)
 
     def _plain(
-        self, logs: Sequence[PlainLog], first: int, rows: Rows | None
+        self, logs: Sequence[PlainLog], first: int, parts: Sequence[Rows], hpms: _Hpms
     ) -> Iterator[ReadResult]:
-        if not logs or rows is None:
+        if not logs:
             return
-        low, high = rows.log.searchsorted([first, first + len(logs)])
-        mine = rows.take(slice(low, high)).numbered_from(first)
-        found = columns_of(mine, logs, self._schema)
+        stop = first + len(logs)
+        mine = [part.between(first, stop) for part in parts]
+        found = self._columns(logs, [part for part in mine if len(part)])
         if isinstance(found, set):
             for number in found:
                 logs[number].odd = True
-            yield from self._together(logs, first, rows)
-            return
-        hpms = self._configurations.table([log.configuration or b"" for log in logs])
-        if isinstance(hpms, set):
-            for number in hpms:
-                logs[number].odd = True
-            yield from self._together(logs, first, rows)
+            yield from self._together(logs, first, parts, hpms)
             return
         now = self._clock().isoformat()
         records = tuple(_record(log, now) for log in logs)
-        table = RunTable(records, hpms, found)
+        table = RunTable(records, _between(hpms, first, stop), found)
         for index in range(len(logs)):
             yield ReadResult((RunData(table, index),))
+
+    def _columns(self, logs: Sequence[PlainLog], parts: list[Rows]) -> CurveTable | set[int]:
+        """The curves of logs, or which of them need care; empties the list."""
+        found = complete_columns(parts, logs, self._schema)
+        if found is not None:
+            return found
+        schema = self._schema
+        for place, part in enumerate(parts):
+            parts[place] = part.in_groups(len(schema.splits))
+        return columns_of(Rows.concat(parts, len(schema.metrics), len(schema.xs)), logs, schema)
+
+
+def _between(hpms: _Hpms, first: int, stop: int) -> HpmTable:
+    """The configurations of the logs from `first` to before `stop`, all of which have one."""
+    found = []
+    for numbers, table in hpms:
+        low, high = bisect.bisect_left(numbers, first), bisect.bisect_left(numbers, stop)
+        if high - low == len(numbers):
+            found.append(table)
+        elif low < high:
+            found.append(table.take(np.arange(low, high)))
+    return found[0] if len(found) == 1 else HpmTable.concat(found)
 
 
 def _record(log: PlainLog, now: str) -> RunRecord:

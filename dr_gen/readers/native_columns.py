@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.curve_table import POOL_FLOAT, POOL_INT, CurveTable
+from dr_gen.readers.native_layout import NEEDED, TIMES
 from dr_gen.readers.native_logs import PlainLog
 from dr_gen.readers.native_rows import Rows, XColumn, group_order, starts_of
 from dr_gen.readers.native_schema import Schema
@@ -25,8 +26,6 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _EXACT: Final = 2**53
-_TIMES: Final = frozenset({"time", "timestamp"})
-_NEEDED: Final = "epoch"
 
 
 def columns_of(rows: Rows, logs: Sequence[PlainLog], schema: Schema) -> CurveTable | set[int]:
@@ -43,12 +42,12 @@ def columns_of(rows: Rows, logs: Sequence[PlainLog], schema: Schema) -> CurveTab
     groups = _Groups(rows, len(logs))
     present, odd = groups.metrics()
     axes = [groups.axis(column) for column in groups.rows.xs]
-    if not axes or _NEEDED not in schema.xs:
+    if not axes or NEEDED not in schema.xs:
         return set(range(len(logs)))
     has_x = np.stack([axis.present for axis in axes], axis=1)
     clean = np.stack([axis.clean(groups.starts) for axis in axes], axis=1)
-    counters = np.array([name not in _TIMES for name in schema.xs])
-    odd |= ~has_x[:, schema.xs.index(_NEEDED)]
+    counters = np.array([name not in TIMES for name in schema.xs])
+    odd |= ~has_x[:, schema.xs.index(NEEDED)]
     odd |= ~(clean & has_x & counters).any(axis=1)
     odd |= np.any([axis.odd for axis in axes], axis=0)
     found = set(np.unique(groups.log[odd]).tolist()) | _misplaced(groups, has_x, logs)

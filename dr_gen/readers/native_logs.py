@@ -96,16 +96,36 @@ class PlainLog:
             self.n_lines = self.lines.n_lines
             self.lines = None
 
-    def take(self, place: int, line: Any) -> None:
-        """Take a line without metrics; `place` is its number among the objects."""
-        if line.type == "str" and line.value is not None:
-            text = with_nan(line.value)
-            self.odd |= _FAILED_SPLIT in text
-            if stripped := text.strip():
-                self._texts.append(stripped)
-                if stripped.startswith(_TRAIN_TIME):
-                    self._times.append((place, stripped))
-        elif line.type == "end" and line.status is not None:
+    def take(self, places: Sequence[int], lines: Sequence[Any], before: int) -> None:
+        """Take lines without metrics.
+
+        Parameters
+        ----------
+        places : sequence of int
+        lines : sequence
+            Structs of the lines.
+        before : int
+            What makes their places their numbers among the objects.
+        """
+        texts, where = [], []
+        for place, line in zip(places, lines, strict=True):
+            if line.type == "str" and line.value is not None:
+                texts.append(line.value)
+                where.append(before + place)
+            else:
+                self._take(before + place, line)
+        together = "\n".join(texts)
+        if with_nan(together) != together:
+            texts = list(map(with_nan, texts))
+        self.odd |= _FAILED_SPLIT in together
+        stripped = list(map(str.strip, texts))
+        self._texts += filter(None, stripped)
+        if _TRAIN_TIME in together:
+            found = zip(where, stripped, strict=True)
+            self._times += [pair for pair in found if pair[1].startswith(_TRAIN_TIME)]
+
+    def _take(self, place: int, line: Any) -> None:
+        if line.type == "end" and line.status is not None:
             reason = None if line.reason is msgspec.UNSET else line.reason
             self._end = {
                 "status": with_nan(line.status),

@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 
 __all__ = ["OPENING", "PIECE", "NotPlainError", "Piece", "pieces"]
 
-PIECE: Final = 1 << 19
+PIECE: Final = 1 << 20
 """Bytes of a file that are read at a time, and of small files that are looked at together."""
 
 _MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _QUOTE_CODE: Final = re.compile(rb"\\u0022")
-_LONGEST: Final = 16 * PIECE
+_LONGEST: Final = 8 * PIECE
 # Opening a pipe would wait for its writer.
 OPENING: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Flags for `os.open` to read a file that may turn out to be none."""
@@ -79,16 +79,18 @@ def _pieces(file: int, size: int) -> Iterator[Piece]:
     while True:
         data = os.read(file, size)
         last = len(data) < size  # of a regular file less comes at its end alone
-        data = rest + data
-        if first and (not data or data.startswith(_MARKS)):
+        if first and not rest and (not data or data.startswith(_MARKS)):
             raise NotPlainError
-        cut = len(data) if last else data.rfind(b"\n") + 1
+        cut = 0 if last else data.rfind(b"\n") + 1
         if cut:
-            piece, rest = (data, b"") if last else (data[:cut], data[cut:])
+            piece = b"".join((rest, memoryview(data)[:cut]))
+            rest = data[cut:]
             yield _unified(piece, last)
             first = False
         else:
-            rest = data
+            rest += data
+        if last and rest:
+            yield _unified(rest, last)
         if last:
             return
         if len(rest) > _LONGEST:

@@ -14,7 +14,7 @@ import itertools
 import re
 import secrets
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import attrs
@@ -22,9 +22,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.model.curve_table import ranges
+from dr_gen.model.pieces import ranges
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.plain_files import NotPlainError, Piece
+from dr_gen.readers.torn import unlike_first
 
 __all__ = [
     "ABSENT",
@@ -35,6 +36,7 @@ __all__ = [
     "Block",
     "Decoded",
     "Part",
+    "packed",
     "quotes",
     "with_nan",
 ]
@@ -57,6 +59,7 @@ NAN_STAND_IN: Final = float(_STAND_IN)
 """Stands for the token NaN while a line is decoded."""
 
 _CHUNK: Final = 48
+_LARGEST_CHUNK: Final = 1024
 _QUOTED: Final = frozenset({str, dict, list})
 _HOPELESS: Final = 1000
 _OPEN, _CLOSE, _QUOTE, _NEWLINE = b'{}"\n'
@@ -210,11 +213,12 @@ class Block(Generic[N]):
 
     def decode(self) -> list[Decoded[N]]:
         """The objects of all lines; for each schema that was needed, in order."""
-        at, n_lines = 0, self.first_line[-1]
+        at, n_lines, size = 0, self.first_line[-1], _CHUNK
         for odd in (*self._odd, n_lines):
             while at < odd:
-                stop = min(at + _CHUNK, odd)
-                self._chunk(at, stop)
+                stop = min(at + size, odd)
+                # Where nothing is odd, less is to be done for each line.
+                size = min(2 * size, _LARGEST_CHUNK) if self._chunk(at, stop) else _CHUNK
                 at = stop
             if odd in self._configurations:
                 self._configuration(odd)
@@ -239,8 +243,11 @@ class Block(Generic[N]):
         log.n_objects += 1
         self.n_quotes[number] -= text.count(b'"')
 
-    def _chunk(self, first: int, stop: int) -> None:
-        """Decode the lines from `first` to before `stop`, each of which looks like an object."""
+    def _chunk(self, first: int, stop: int) -> bool:
+        """Decode the lines from `first` to before `stop`, each of which looks like an object.
+
+        Gives whether all are plain.
+        """
         chunk = self.data[self.starts[first] : self.ends[stop - 1]]
         try:
             found = self.schema.decoder.decode_lines(chunk)
@@ -254,8 +261,13 @@ class Block(Generic[N]):
                     found = self.schema.decoder.decode_lines(chunk)
         if len(found) == stop - first:
             self._took(first, found)
-        else:
+            return True
+        if stop - first <= _CHUNK:
             self._one_by_one(first, chunk)
+        else:
+            for start in range(first, stop, _CHUNK):
+                self._chunk(start, min(start + _CHUNK, stop))
+        return False
 
     def _took(self, first: int, found: list[Any]) -> None:
         self._objects += found
@@ -322,20 +334,10 @@ class Block(Generic[N]):
         if stop > start:
             seen = self.data[self.starts[start] : self.ends[stop - 1]]
             if briefly:
-                seen = self._different(start, stop)
+                seen = unlike_first(self.data, self.starts[start:stop], self.ends[start:stop])
             lines.accept(seen, stop - start, self.schema.beginnings)
             log.n_told += stop - start
         return lines
-
-    def _different(self, start: int, stop: int) -> bytes:
-        """The lines that do not begin like the first of them, and that one."""
-        first = self.text(start)
-        key = np.frombuffer(first[: first.find(b'"', 2) + 1], np.uint8)
-        rest = self.starts[start + 1 : stop]
-        array = np.frombuffer(self.data, np.uint8)
-        near = (rest[:, None] + np.arange(len(key))).clip(max=len(array) - 1)
-        others = np.flatnonzero((array[near] != key).any(axis=1)) + start + 1
-        return b"\n".join([first, *map(self.text, others.tolist())])
 
     def _end_parts(self) -> None:
         for number, part in enumerate(self.parts):
@@ -347,6 +349,24 @@ class Block(Generic[N]):
             elif log.lines is not None and not log.odd:
                 log.lines.accept(b"", log.n_lines + n_lines - log.n_told, frozenset())
             log.n_lines += n_lines
+
+
+def packed(rows: Iterable[Iterable[float]], n_rows: int, n_columns: int) -> NDArray[np.float64]:
+    """Numbers in a read-only array, dims (row, column).
+
+    Raises
+    ------
+    struct.error
+        If something is no number, or there are not so many.
+
+    Examples
+    --------
+    >>> packed([(1, 2.5), (3, 4.5)], 2, 2).tolist()
+    [[1.0, 2.5], [3.0, 4.5]]
+    """
+    # Takes a quarter less time than `numpy.fromiter`.
+    cells = struct.pack(f"{n_rows * n_columns}d", *itertools.chain.from_iterable(rows))
+    return np.frombuffer(cells, np.float64).reshape(n_rows, n_columns)
 
 
 def with_nan(text: str) -> str:

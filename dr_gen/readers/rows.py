@@ -44,6 +44,8 @@ class _Axis:
     def of(cls, cells: _Cells, n_rows: int) -> _Axis:
         if isinstance(cells, tuple):
             rows, xs = cells
+            if len(rows) == n_rows:  # ascending, and so all of them
+                return cls(xs, np.ones(n_rows, np.bool_))
             values = np.zeros(n_rows, np.int64) if xs.dtype == np.int64 else np.full(n_rows, np.nan)
             known = np.zeros(n_rows, np.bool_)
             values[rows], known[rows] = xs, True
@@ -58,6 +60,8 @@ class _Axis:
 
     def at(self, rows: Rows) -> NDArray[Any]:
         """The x of `rows`: int64 where all are there and whole, else float64 with NaN."""
+        if len(rows) == len(self.values) and self.known.all():
+            return self.values
         known = self.known[rows]
         if known.all():
             return self.values[rows]
@@ -116,12 +120,12 @@ class CurveRows:
         self.inferred: dict[str, str] = {}
         self._path, self._run = str(path), run
         self._counted, self._always = counted, always
-        self._lines: list[int] = []
+        self._lines: Sequence[int] = []
         self._splits: dict[str, set[int]] = {}
         self._many: dict[str, list[Rows]] = {}
         self._series: dict[tuple[str, str], _Series] = {}
         self._xs: dict[str, dict[str | None, _Cells]] = {}
-        self._axes: dict[tuple[str, str], _Axis] = {}
+        self._axes: dict[tuple[str, str | None], _Axis] = {}
         self._notes: dict[tuple[str, str], set[int]] = {}
 
     def __len__(self) -> int:
@@ -134,12 +138,14 @@ class CurveRows:
 
     def add_row(self, line: int) -> int:
         """A new row, logged in `line` of the file; gives its number."""
+        if not isinstance(self._lines, list):
+            self._lines = list(self._lines)
         self._lines.append(line)
         return len(self._lines) - 1
 
-    def add_rows(self, lines: Iterable[int]) -> None:
+    def add_rows(self, lines: Sequence[int]) -> None:
         """New rows, logged in `lines` of the file."""
-        self._lines.extend(lines)
+        self._lines = [*self._lines, *lines] if len(self._lines) else lines
 
     def in_split(self, row: int, split: str) -> None:
         """Count `row` among those of `split`, even if it brings no value."""
@@ -186,18 +192,13 @@ class CurveRows:
 
     def build(self) -> CurveTable:
         """The curves of all that was added; findings about x are in `findings` then."""
-        builder = CurveBuilder()
+        builder = CurveBuilder(copy=False)
         taken: set[str] = set()
         for split, members_of_split in self._splits.items():
             one_by_one = np.array(sorted(members_of_split), np.intp)
             rows = _union([one_by_one, *self._many.get(split, [])])
-            blocks: dict[bytes, list[tuple[str, _Series]]] = {}
-            for (owner, metric), series in self._series.items():
-                if owner == split:
-                    key = np.array(series.rows, np.intp).tobytes()
-                    blocks.setdefault(key, []).append((metric, series))
-            for key, members in blocks.items():
-                axes, inferred = self._block(split, rows, np.frombuffer(key, np.intp))
+            for mine, members in self._blocks(split):
+                axes, inferred = self._block(split, rows, mine)
                 block = builder.add_block(axes, inferred)
                 for metric, series in members:
                     to, name = free_address(split, metric, taken)
@@ -205,6 +206,18 @@ class CurveRows:
                     builder.add_curve(0, to, name, series.values, block, original)
         self._write_notes()
         return builder.build()
+
+    def _blocks(self, split: str) -> list[tuple[Rows, list[tuple[str, _Series]]]]:
+        """The metrics of a split by the rows that they were logged in."""
+        blocks: dict[bytes, tuple[Rows, list[tuple[str, _Series]]]] = {}
+        keys: dict[int, bytes] = {}  # most share one array
+        for (owner, metric), series in self._series.items():
+            if owner == split:
+                rows = np.asarray(series.rows, np.intp)
+                key = keys.get(id(series.rows)) or rows.tobytes()
+                keys[id(series.rows)] = key
+                blocks.setdefault(key, (rows, []))[1].append((metric, series))
+        return list(blocks.values())
 
     def _block(
         self, split: str, split_rows: Rows, rows: Rows
@@ -216,9 +229,11 @@ class CurveRows:
             if (lacking := _missing(xs)).any():
                 self._remember("partial-x", split, name, rows[lacking])
         counters = [xs for name, xs in axes.items() if name not in self.times]
+        wanted = self._always and self._counted not in axes
+        if not wanted and any(map(_tells_apart, counters)):
+            return axes, ()
         position = np.searchsorted(split_rows, rows).astype(np.int64)
         count = self._count(split, rows, position, counters)
-        wanted = self._always and self._counted not in axes
         if count is None and not wanted:
             return axes, ()
         free = [name for name in (self._counted, "step", "row", "rows") if name not in axes]
@@ -259,11 +274,16 @@ class CurveRows:
         return None
 
     def _axis(self, name: str, split: str) -> _Axis:
-        if (name, split) not in self._axes:
-            parts = [self._xs[name][key] for key in (None, split) if key in self._xs[name]]
-            axes = [_Axis.of(part, len(self)) for part in parts or [{}]]
-            self._axes[name, split] = axes[0] if len(axes) == 1 else axes[0].override(axes[1])
-        return self._axes[name, split]
+        held = self._xs[name]
+        # One for all splits that have none of their own.
+        key = (name, split if split in held else None)
+        if key not in self._axes:
+            owners = [owner for owner in (None, split) if owner in held]
+            axes = [
+                _Axis.of(held[owner] if owners else {}, len(self)) for owner in owners or [None]
+            ]
+            self._axes[key] = axes[0] if len(axes) == 1 else axes[0].override(axes[1])
+        return self._axes[key]
 
     # ------------------------------------------------------------------ findings
 

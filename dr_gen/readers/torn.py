@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import Final
 
-__all__ = ["OBJECT", "Beginnings", "record_starts"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["OBJECT", "Beginnings", "record_starts", "unlike_first"]
 
 OBJECT: Final = b'{"'
 _ATTEMPTS: Final = 8
 _ENOUGH: Final = 20
+_WORD: Final = 8
 
 
 class Beginnings:
@@ -69,6 +73,36 @@ def record_starts(line: bytes, beginnings: Container[bytes], after: int = 0) -> 
             left -= 1
             yield start
         start = line.find(OBJECT, start + 1)
+
+
+def unlike_first(data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> bytes:
+    r"""The first of some lines, and those that do not begin with the same key.
+
+    Parameters
+    ----------
+    data : bytes
+    starts, ends : int64 arrays, dims (line,)
+        Where the lines are.
+
+    Examples
+    --------
+    >>> starts = np.array([0, 8, 16])
+    >>> unlike_first(b'{"a": 1}{"a": 2}{"b": 3} behind', starts, starts + 8)
+    b'{"a": 1}\n{"b": 3}'
+    """
+    first = data[starts[0] : ends[0]]
+    key, rest = _first_key(first), starts[1:]
+    n_words = max(len(data) - _WORD + 1, 0)
+    words = np.ndarray(n_words, "<u8", data, strides=(1,))
+    # Where there is no whole word any more, a line is taken for another.
+    alike = rest + len(key) <= n_words
+    for at in range(0, len(key), _WORD):
+        part = key[at : at + _WORD]
+        mask = np.uint64((1 << 8 * len(part)) - 1)
+        found = words[np.minimum(rest + at, n_words - 1)] & mask if n_words else rest
+        alike &= found == np.uint64(int.from_bytes(part, "little"))
+    others = np.flatnonzero(~alike) + 1
+    return b"\n".join([first, *(data[starts[i] : ends[i]] for i in others.tolist())])
 
 
 def _first_key(line: bytes) -> bytes:

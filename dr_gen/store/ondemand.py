@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.errors import StoreError, UsageError
-from dr_gen.model.curve_table import ranges
+from dr_gen.model.pieces import ranges
 from dr_gen.model.stored import Rows, StoredArray
 from dr_gen.store import netcdf
 from dr_gen.store.columns import COLUMNS

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.model.curve_table import ranges
+from dr_gen.model.pieces import ranges
 
 __all__ = ["gather", "portions"]
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from dr_gen.errors import UsageError
 from dr_gen.model.axis import pick_axes, pick_axis
 from dr_gen.model.curve_builder import CurveBuilder, as_values, as_x
-from dr_gen.model.curve_table import CurveTable, ranges
+from dr_gen.model.curve_table import CurveTable
+from dr_gen.model.pieces import ranges
 from dr_gen.testing import blocks, metric_values
 
 Key = tuple[int, str, str]
