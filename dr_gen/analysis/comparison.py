@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ from dr_gen.model.group import RunGroup
 from dr_gen.model.hpm import Hpm
 from dr_gen.stats.effect_size import Effect, hedges_g
 from dr_gen.stats.multiplicity import adjust
-from dr_gen.stats.significance import WelchTest, welch
+from dr_gen.stats.significance import WelchTest, welch_pairs
 from dr_gen.wording import counted
 
 if TYPE_CHECKING:
@@ -307,8 +308,9 @@ def compare_rows(summary: Summary, correction: str = "holm") -> Comparison:
         If there is no such correction.
     """
     rows = [row for row in summary.rows if row.n >= 2]
-    sides = [(a, b) for i, a in enumerate(rows) for b in rows[i + 1 :]]
-    tests = [welch(a.values, b.values, summary.level) for a, b in sides]
+    numbers = list(itertools.combinations(range(len(rows)), 2))
+    sides = [(rows[i], rows[j]) for i, j in numbers]
+    tests = welch_pairs([row.values for row in rows], numbers, summary.level)
     adjusted = adjust([test.p for test in tests], correction).tolist()
     made = sum(not np.isnan(p) for p in adjusted)
     pairs = tuple(
@@ -335,7 +337,10 @@ def relevant_pairs(comparison: Comparison) -> tuple[Pair, ...]:
     if not comparison.pairs:
         return ()
     best = comparison.pairs[0].a
-    return tuple(pair for pair in comparison.pairs if pair.a == best)
+    # Those of one configuration stand together, and to compare configurations takes time.
+    return tuple(
+        itertools.takewhile(lambda pair: pair.a is best or pair.a == best, comparison.pairs)
+    )
 
 
 def _skipped(row: ConfigurationSummary) -> Skipped:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dr_gen.analysis.samples import group_keys
 from dr_gen.cli.output import note, print_json, print_table
 from dr_gen.model.finding import Severity
 from dr_gen.model.hpm import MISSING
@@ -19,7 +20,7 @@ __all__ = ["print_configurations", "print_findings_by", "print_runs_by"]
 
 def print_runs_by(group: RunGroup, by: Sequence[str], as_json: bool) -> None:
     """How many runs each group has, and how they ended."""
-    groups = group.group_by(*by).sort()
+    groups = group.group_by(*group_keys(group, by)).sort()
     if as_json:
         print_json([_facts(groups, row, runs) for row, runs in groups.rows()])
         return
@@ -35,7 +36,7 @@ def print_runs_by(group: RunGroup, by: Sequence[str], as_json: bool) -> None:
 
 def print_findings_by(group: RunGroup, by: Sequence[str], as_json: bool) -> None:
     """How many findings of each kind the runs of each group have."""
-    groups = group.group_by(*by).sort()
+    groups = group.group_by(*group_keys(group, by)).sort()
     found = [
         (row, runs, [finding for run in runs for finding in run.findings])
         for row, runs in groups.rows()
@@ -68,7 +69,7 @@ def print_findings_by(group: RunGroup, by: Sequence[str], as_json: bool) -> None
 
 def print_configurations(group: RunGroup, by: Sequence[str], as_json: bool) -> None:
     """The combinations of some keys and how many runs have each."""
-    groups = group.group_by(*by).sort()
+    groups = group.group_by(*group_keys(group, by)).sort()
     if as_json:
         found = [
             {"hpms": _named(groups, row), "runs": list(runs.ids)} for row, runs in groups.rows()

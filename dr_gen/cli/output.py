@@ -103,10 +103,12 @@ def _too_many(
     """Columns of text, the last ones first, without which a table fits; two at least stay."""
     from rich.cells import cell_len
 
-    least = [
-        max([cell_len(cells[i]) for cells in texts] + [0 if i in right else cell_len(name)])
+    # The header of a number is broken between words.
+    heads = [
+        max(map(cell_len, name.split()), default=0) if i in right else cell_len(name)
         for i, name in enumerate(names)
     ]
+    least = [max([head] + [cell_len(c[i]) for c in texts]) for i, head in enumerate(heads)]
     least = [n if i in right else min(n, _LEAST_WIDTH) for i, n in enumerate(least)]
     room = width - sum(least) - _BETWEEN * len(names)
     hidden: list[int] = []

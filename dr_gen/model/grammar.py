@@ -114,7 +114,7 @@ class _Parser:
     def whole(self) -> Criterion:
         found = self.disjunction()
         if self.token.kind != "end":
-            raise self.expected("and, or, or the end")
+            raise self.expected("'and', 'or' or the end")
         return found
 
     # ------------------------------------------------------------------ tokens
@@ -184,7 +184,7 @@ class _Parser:
             found: Criterion = Not(self.part())
         elif self.take("("):
             found = self.disjunction()
-            self.demand(")", "and, or, or )")
+            self.demand(")", "'and', 'or' or ')'")
         else:
             found = self.comparison()
         self.depth -= 1
@@ -192,7 +192,7 @@ class _Parser:
 
     def comparison(self) -> Criterion:
         if not self.token.is_name or self._is_reserved():
-            raise self.expected("a key, not or (")
+            raise self.expected("a key, 'not' or '('")
         key = self.next().value
         negated = self.take("not")
         found = self.membership(negated) or self.spelling(negated)
@@ -201,7 +201,8 @@ class _Parser:
         relation = self.token.value
         if negated or not self.token.says("=", "==", "!=", "<", "<=", ">", ">="):
             more = "" if negated else "=, !=, <, <=, >, >= (as in key=value), "
-            raise self.expected(f"{more}in, startswith, endswith or match")
+            quoted = " (a key of several words stands in quotes)" if self.token.is_name else ""
+            raise self.expected(f"{more}in, startswith, endswith or match{quoted}")
         self.next()
         return self.relation(key, "=" if relation == "==" else relation)
 

@@ -81,6 +81,8 @@ class Labels:
         if dotted in known:
             return dotted
         folded = dotted.strip().casefold()
+        if not folded:
+            return None
         given = [key for key in known if self.keys.get(key, "").casefold() == folded]
         if given:
             return given[0]

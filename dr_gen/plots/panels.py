@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from dr_gen.analysis.seeds import Summary, summarize
 from dr_gen.plots.curves import BETTER
@@ -16,6 +17,7 @@ from dr_gen.plots.traces import RunLine, Trace, finite_limits, thin, traces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
 
     from dr_gen.model.address import MetricAddress
@@ -74,6 +76,8 @@ def plot_runs(
             _panel(panel, trace, 102 // columns)
         for panel in flat[len(shown) :]:
             panel.set_axis_off()
+        # Once: the panels share their axes.
+        flat[0].autoscale_view()
         if limits is not None:
             flat[0].set_ylim(limits[0], limits[1])
         figure.supxlabel(plain(found[0].x_name if found else "x"), fontsize=9)
@@ -98,19 +102,24 @@ def _limits(shown: Sequence[Trace]) -> tuple[float, float, bool] | None:
 
 
 def _panel(axes: Axes, trace: Trace, width: int) -> None:
-    for line in trace.used:
-        axes.plot(
-            *thin(line.xs, line.values, limit=max(40, min(120, 2000 // len(trace.used)))),
-            color=COLOURS[5],
-            linewidth=0.7,
-        )
     if trace.used:
+        limit = max(40, min(120, 2000 // len(trace.used)))
+        lines = [np.column_stack(thin(line.xs, line.values, limit=limit)) for line in trace.used]
+        # As one thing, which takes half the time of as many lines.
+        axes.add_collection(_together(lines))
         xs, mean = thin(trace.grid, trace.band.mean, limit=160)
         marker = "o" if len(xs) == 1 else None
         axes.plot(xs, mean, color=COLOURS[0], linewidth=1.6, marker=marker)
     for line in trace.others:
         _unfinished(axes, line)
     axes.set_title(f"{wrapped(trace.label, width, 2)}\n{trace.n_words}", fontsize=7)
+
+
+def _together(lines: Sequence[NDArray[np.float64]]) -> LineCollection:
+    from matplotlib.collections import LineCollection
+
+    look: dict[str, Any] = {"capstyle": "projecting", "joinstyle": "round"}
+    return LineCollection(lines, colors=COLOURS[5], linewidths=0.7, zorder=2, **look)
 
 
 def _unfinished(axes: Axes, line: RunLine) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import io
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ __all__ = [
     "MUTED",
     "WIDTH",
     "figure_bytes",
+    "figure_files",
     "new_figure",
     "plain",
     "save",
@@ -131,6 +132,19 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     with styled():
         figure.savefig(out, format=kind, dpi=_DPI, metadata=_NO_DATE.get(kind))
     return out.getvalue()
+
+
+def figure_files(figure: Figure, kinds: Sequence[str]) -> dict[str, bytes]:
+    """The figure as files of several kinds, arranged once for all of them.
+
+    It stays as it is arranged for the first.
+    """
+    found = {}
+    for kind in kinds:
+        found[kind] = figure_bytes(figure, kind)
+        # Arranging takes as long as drawing.
+        figure.set_layout_engine("none")
+    return found
 
 
 def save(figure: Figure, path: str | Path) -> None:

@@ -216,17 +216,23 @@ def thin(xs: Floats, *columns: Floats, limit: int = _MAX_DRAWN) -> tuple[Floats,
     """
     if len(xs) <= limit:
         return (xs, *columns)
-    starts = np.linspace(0, len(xs), max(1, limit // (2 * len(columns))) + 1).astype(np.intp)
-    keep = {0, len(xs) - 1}
-    for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-        for column in columns:
-            part = column[start:stop]
-            if np.isfinite(part).any():
-                keep |= {start + int(np.nanargmin(part)), start + int(np.nanargmax(part))}
-            else:
-                keep.add(start)  # a stretch without values stays a gap
-    chosen = np.array(sorted(keep), np.intp)
-    return (xs[chosen], *(column[chosen] for column in columns))
+    n_stretches = max(1, limit // (2 * len(columns)))
+    starts = np.linspace(0, len(xs), n_stretches + 1).astype(np.intp)[:-1]
+    stretch = np.zeros(len(xs), np.intp)
+    stretch[starts[1:]] = 1
+    stretch = np.cumsum(stretch)
+    keep = np.zeros(len(xs), bool)
+    keep[[0, -1]] = True
+    for column in columns:
+        empty = np.logical_and.reduceat(~np.isfinite(column), starts)
+        keep[starts[empty]] = True  # a stretch without values stays a gap
+        for extreme in (np.fmin, np.fmax):
+            found = extreme.reduceat(column, starts)
+            places = np.flatnonzero(column == found[stretch])
+            first = np.ones(len(places), bool)
+            first[1:] = stretch[places[1:]] != stretch[places[:-1]]
+            keep[places[first & ~empty[stretch[places]]]] = True
+    return (xs[keep], *(column[keep] for column in columns))
 
 
 def finite_limits(parts: Sequence[Floats]) -> tuple[float, float, bool] | None:

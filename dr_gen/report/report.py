@@ -12,7 +12,7 @@ import attrs
 from dr_gen.errors import UsageError
 from dr_gen.model.address import MetricAddress
 from dr_gen.model.group import RunGroup
-from dr_gen.plots.style import figure_bytes
+from dr_gen.plots.style import figure_files
 from dr_gen.report.build import build
 from dr_gen.report.facts import gather, provenance
 from dr_gen.report.html import to_html
@@ -85,9 +85,9 @@ def write_report(
     report = build(facts)
     folder = Path(directory)
     files = {
-        f"{_FIGURES}/{block.name}.{kind}": figure_bytes(block.figure, kind)
+        f"{_FIGURES}/{block.name}.{kind}": content
         for block in report.figures
-        for kind in ("png", "svg")
+        for kind, content in figure_files(block.figure, ("png", "svg")).items()
     }
     figures = tuple(folder / name for name in files)
     files["report.json"] = _bytes(to_json(facts))

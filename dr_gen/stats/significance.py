@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
-from dr_gen.stats.aggregate import Description, describe
+from dr_gen.stats.aggregate import describe
 from dr_gen.stats.arguments import check_level, finite_sample
 from dr_gen.stats.student import t_critical, t_two_sided_p
 
-__all__ = ["WelchTest", "welch"]
+__all__ = ["WelchTest", "welch", "welch_pairs"]
 
 
 class WelchTest(NamedTuple):
@@ -69,35 +70,63 @@ def welch(a: npt.ArrayLike, b: npt.ArrayLike, level: float = 0.95) -> WelchTest:
     >>> welch([0.5, 0.5], [0.7, 0.7]).p
     nan
     """
+    (found,) = welch_pairs([a, b], [(0, 1)], level)
+    return found
+
+
+def welch_pairs(
+    samples: Sequence[npt.ArrayLike], pairs: Sequence[tuple[int, int]], level: float = 0.95
+) -> list[WelchTest]:
+    """`welch` for many pairs of some samples at once.
+
+    Parameters
+    ----------
+    samples : sequence of array_like, shape (k,) each
+        As for `welch`.
+    pairs : sequence of (int, int)
+        Which two samples are compared.
+    level : float
+
+    Raises
+    ------
+    UsageError
+        As for `welch`.
+
+    Examples
+    --------
+    >>> found = welch_pairs([[1, 2, 3], [2, 3, 4], [5, 6, 7]], [(0, 1), (0, 2)])
+    >>> [round(test.difference, 6) for test in found]
+    [-1.0, -4.0]
+    """
     level = check_level(level)
-    left, right = describe(finite_sample(a, "a")), describe(finite_sample(b, "b"))
-    difference = left.mean - right.mean
-    if min(left.n, right.n) < 2:
-        return _unknown(difference)
-    error_left, error_right = _standard_error(left), _standard_error(right)
-    error = math.hypot(error_left, error_right)
-    if error == 0.0 and difference == 0.0:
-        return _unknown(difference)._replace(statistic=0.0, p=1.0)
-    if error == 0.0 or math.isinf(error):
-        return _unknown(difference)
-    # In shares of the variance, because fourth powers of the errors leave the range of doubles.
-    share_left, share_right = (error_left / error) ** 2, (error_right / error) ** 2
-    df = 1.0 / (share_left**2 / (left.n - 1) + share_right**2 / (right.n - 1))
-    statistic = difference / error
-    half = float(t_critical(df, level)) * error
-    return WelchTest(
-        difference=difference,
-        low=difference - half,
-        high=difference + half,
-        statistic=statistic,
-        df=df,
-        p=t_two_sided_p(statistic, df),
-    )
-
-
-def _standard_error(found: Description) -> float:
-    return found.std / math.sqrt(found.n)
-
-
-def _unknown(difference: float) -> WelchTest:
-    return WelchTest(difference, math.nan, math.nan, math.nan, math.nan, math.nan)
+    known = [
+        describe(finite_sample(sample, "ab"[i] if len(samples) == 2 else f"sample {i}"))
+        for i, sample in enumerate(samples)
+    ]
+    if not len(pairs):
+        return []
+    sides = np.array(pairs, np.intp).reshape(-1, 2).T
+    n = np.array([one.n for one in known], np.float64)[sides]
+    means = np.array([one.mean for one in known])[sides]
+    with np.errstate(all="ignore"):  # what is not known comes out as NaN
+        errors = np.array([one.std for one in known])[sides] / np.sqrt(n)
+        difference = means[0] - means[1]
+        error = np.hypot(*errors)
+        # In shares of the variance, because fourth powers of the errors leave the range of doubles.
+        shares = (errors / error) ** 2
+        df = 1.0 / (shares**2 / (n - 1)).sum(axis=0)
+        statistic = difference / error
+        half = t_critical(df, level) * error
+    several = (n >= 2).all(axis=0)
+    known_noise = several & (error > 0.0) & np.isfinite(error)
+    alike = several & (error == 0.0) & (difference == 0.0)
+    low, high = difference - half, difference + half
+    p = t_two_sided_p(statistic, df)
+    columns = [
+        np.where(known_noise, column, np.where(alike, instead, np.nan))
+        for column, instead in (
+            *((low, np.nan), (high, np.nan), (statistic, 0.0), (df, np.nan), (p, 1.0)),
+        )
+    ]
+    rows = zip(difference.tolist(), *(column.tolist() for column in columns), strict=True)
+    return [WelchTest(*row) for row in rows]

@@ -36,26 +36,27 @@ def t_critical(df: npt.ArrayLike, level: float) -> FloatArray:
     return np.asarray(-stdtrit(np.asarray(df, dtype=np.float64), (1.0 - level) / 2.0))
 
 
-def t_two_sided_p(statistic: float, df: float) -> float:
+def t_two_sided_p(statistic: npt.ArrayLike, df: npt.ArrayLike) -> FloatArray:
     """Probability that Student's t is at least as far from 0 as `statistic`.
 
     Parameters
     ----------
-    statistic : float
-        Observed t.
-    df : float
+    statistic : array_like
+        Observed t, any shape.
+    df : array_like
         Degrees of freedom, > 0; need not be whole.
 
     Returns
     -------
-    float
-        In [0, 1].
+    ndarray of float64
+        In [0, 1]; NaN where an argument is.
 
     Examples
     --------
-    >>> round(t_two_sided_p(-2.7764451, 4), 6)
+    >>> round(float(t_two_sided_p(-2.7764451, 4)), 6)
     0.05
     """
     from scipy.special import stdtr
 
-    return float(2.0 * stdtr(df, -abs(statistic)))
+    far = -np.abs(np.asarray(statistic, np.float64))
+    return np.asarray(2.0 * stdtr(np.asarray(df, np.float64), far), np.float64)

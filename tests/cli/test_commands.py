@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 import dr_gen
 from dr_gen.cli.main import main
@@ -518,3 +519,47 @@ def test_a_store_is_checked_by_the_epochs_expected(
     code, out, err = run(capsys, "runs", store, "--format", "native")
     assert (code, out) == (2, "")
     assert "format cannot be given for a store" in err
+
+
+@pytest.mark.parametrize("command", ["runs", "sweep", "check"])
+def test_a_key_is_grouped_by_once(
+    capsys: pytest.CaptureFixture[str], logs: Path, command: str
+) -> None:
+    """Named twice, by either of its names, it is one column; a blank is no key."""
+    once = run(capsys, command, logs, "--by", "optim.lr")
+    assert run(capsys, command, logs, "--by", "optim.lr", "--by", "lr") == once
+    code, out, err = run(capsys, command, logs, "--by", "")
+    assert (code, out) == (2, "")
+    assert "no key ''" in err
+
+
+@pytest.mark.parametrize("command", ["runs", "sweep", "show", "check", "design"])
+def test_odd_keys_and_values_fit_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    """Words of any script, spaces, dots, quotes and control characters stay within the width."""
+    for i in range(4):
+        config: dict[str, Any] = {
+            "learning rate": [0.1, 1e-5][i % 2],
+            **{"opt.name": ["日本語の最適化", "sgd\x1b[31m"][i // 2], "ключ": {"мой ключ": i}},
+            **{"a": {"b": [1, i]}, "q\"'": "it's", "very_long_" * 9: "v" * 99, "=": i, "": i},
+            **{"[bold]": "[red]x", "seed": 0},
+        }
+        with RunLogger(tmp_path / "logs" / f"r {i} ü.jsonl", config) as log:
+            log.metrics("val", {"acc": i}, epoch=0)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    named = ["r 3 ü"] if command == "show" else []
+    code, out, _ = run(capsys, command, tmp_path / "logs", *named)
+    assert code in (0, 1)
+    assert "\x1b" not in out
+    # Sentences and paths may hang over; tables may not.
+    wide = [line for line in out.splitlines() if cell_len(line) > 80]
+    sentences = ("not shown", "RunGroup", "RunData", "source: ")
+    assert [line for line in wide if not line.startswith(sentences)] == []
+    for where in ('"learning rate" = 1e-5', "'opt.name' startswith 日本", '"мой ключ" in (1, 3)'):
+        assert len(data(capsys, "runs", tmp_path / "logs", "--where", where)) == 2

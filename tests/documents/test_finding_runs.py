@@ -8,9 +8,9 @@ import pytest
 
 from dr_gen.readers.runlogger import RunLogger
 
-# Only the imports differ from the document: `Run.load` is the package's own `load`.
+# Only the imports differ from the document.
 IMPORTS = """\
-import dr_gen as Run
+from dr_gen import Run
 from dr_gen import iter_run_dirs
 """
 SNIPPET = """\

@@ -14,7 +14,7 @@ import pytest
 from dr_gen.readers.runlogger import RunLogger
 
 IMPORT = "from hydraflow import Run"
-OURS = "import dr_gen as Run"
+OURS = "from dr_gen import Run"
 
 BASIC_WORKFLOW = """
 from hydraflow import Run

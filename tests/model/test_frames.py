@@ -140,6 +140,8 @@ def test_chosen_columns() -> None:
         group.to_frame("wdd")
     with pytest.raises(UsageError, match="defaults for x, which are no columns"):
         group.to_frame("lr", defaults={"x": 1})
+    with pytest.raises(UsageError, match="defaults for lr, which are no columns"):
+        group.to_frame(defaults={"lr": 1})
 
 
 def test_frames_of_single_runs_below_one_another() -> None:

@@ -120,3 +120,11 @@ def test_labels_do_not_change_with_what_they_were_made_of() -> None:
     keys["a"] = "A"
     values["a"][1] = "one"
     assert (made.key("a"), made.value("a", 1)) == ("a", "1")
+
+
+def test_a_blank_is_no_name() -> None:
+    """Keys that have no display name are not called by a blank."""
+    labels = Labels({"a.b": "x"})
+    assert labels.real_key("", ["lr", "a.b"]) is None
+    assert labels.real_key("  ", ["lr", "a.b"]) is None
+    assert labels.real_key("", ["lr", ""]) == ""

@@ -22,7 +22,7 @@ from dr_gen.model.run import RunData
 from dr_gen.plots.curves import plot_curves
 from dr_gen.plots.panels import plot_runs
 from dr_gen.plots.ranking import plot_ranking
-from dr_gen.plots.style import COLOURS, figure_bytes, save, styled
+from dr_gen.plots.style import COLOURS, figure_bytes, figure_files, save, styled
 from dr_gen.plots.traces import finite_limits, thin, traces
 
 LONG = "a very long name of a thing that was swept because it mattered to somebody " * 3
@@ -276,3 +276,14 @@ def test_limits_hold_the_bulk_and_leave_out_the_far(values: list[float]) -> None
         assert cut
         assert high < 1e4
     assert finite_limits([np.array([math.nan])]) is None
+
+
+@pytest.mark.parametrize("plot", [plot_curves, plot_runs])
+def test_several_kinds_of_file_show_the_same(plot: Any) -> None:
+    """Arranged once, a figure is in its files what it is in each alone, and stays arranged."""
+    alone, figure = plot(sweep([0.1, 0.2], failed=1)), plot(sweep([0.1, 0.2], failed=1))
+    files = figure_files(figure, ("png", "svg"))
+    assert list(files) == ["png", "svg"]
+    assert files["png"] == figure_bytes(alone, "png")
+    assert files["svg"].count(b"<path") == figure_bytes(alone, "svg").count(b"<path")
+    assert figure_files(figure, ("png",))["png"] == files["png"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 
@@ -12,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dr_gen.errors import UsageError
-from dr_gen.stats.significance import WelchTest, welch
+from dr_gen.stats.significance import WelchTest, welch, welch_pairs
 
 NAN, INF = math.nan, math.inf
 
@@ -162,6 +163,16 @@ class TestWelch:
         """The error names the argument that is wrong."""
         with pytest.raises(UsageError, match=re.escape(says)):
             welch(*arguments)
+
+
+@given(st.lists(st.lists(numbers | st.just(NAN), max_size=5), max_size=5), levels)
+def test_many_pairs_are_tested_as_each_alone(several: list[list[float]], level: float) -> None:
+    """To the last bit, whatever else is compared beside them, in the order of the pairs."""
+    pairs = list(itertools.permutations(range(len(several)), 2))
+    found = welch_pairs(several, pairs, level)
+    assert len(found) == len(pairs)
+    for (i, j), test in zip(pairs, found, strict=True):
+        np.testing.assert_array_equal(test, welch(several[i], several[j], level))
 
 
 def test_false_alarms_are_as_rare_as_promised() -> None:

@@ -71,12 +71,15 @@ def _fractions(column: Column) -> bool:
 def _issue(sweep: Sweep, column: Column) -> DesignIssue:
     pattern = noise_pattern(column.key, sweep.hpms.noise)
     texts = [sweep.text(column.key, value) for value in column.values]
+    counts = "was not asked for" if pattern is None else f"counts as noise (pattern {pattern!r})"
     what = (
-        f"{column.key} counts as noise (pattern {pattern!r}), but sets runs of one configuration "
-        f"apart like a hyperparameter: {listed(texts, _MOST_SHOWN)}; means are over all of them"
+        f"{column.key} {counts}, but sets runs of one configuration apart like a hyperparameter: "
+        f"{listed(texts, _MOST_SHOWN)}; means are over all of them"
     )
     hint = (
         f"count it as swept: `important: [{column.key}]` in the settings, or '!{column.key}' in "
         "noise="
     )
+    if pattern is None:
+        hint = "group by it as well (--by, by=), or choose one of its values"
     return DesignIssue("hidden-by-noise", Severity.ERROR, what, (column.key,), hint=hint)

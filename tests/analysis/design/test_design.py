@@ -384,3 +384,12 @@ def test_equal_values_of_other_types_are_one_level() -> None:
     assert [canonical(v) for v in found.grids[0].factors[0].values] == [
         canonical(v) for v in other.grids[0].factors[0].values
     ]
+
+
+def test_a_key_that_was_not_asked_for_is_no_noise() -> None:
+    """What sets runs of one configuration apart is told of as what it is."""
+    rows = [{"lr": lr, "opt": opt, "seed": s} for lr in (1, 2) for opt in "ab" for s in (0, 1)]
+    for by, words in ((["lr"], "opt was not asked for, but"), (["opt"], "lr was not asked for")):
+        (issue,) = [i for i in check_design(group_of(rows), by=by).issues if "hidden" in i.code]
+        assert words in issue.what
+        assert "(--by, by=)" in issue.hint
