@@ -134,8 +134,8 @@ def gaps(table: RunTable) -> Found:
         found.append((int(curves.run[first[at]]), int(blocks[at]), text))
     for at in np.flatnonzero(whole & ~clean).tolist():
         xs = MetricCurve(curves, int(first[at]), int(axes[at])).xs
-        if len(xs) > 2 and (text := _gap(curves, int(first[at]), int(axes[at]), xs, np.diff(xs))):
-            found.append((int(curves.run[first[at]]), int(blocks[at]), text))
+        if len(xs) > 2 and (gap := _gap(curves, int(first[at]), int(axes[at]), xs, np.diff(xs))):
+            found.append((int(curves.run[first[at]]), int(blocks[at]), gap))
     hint = "lines were lost or never written"
     for index, _, message in sorted(found):
         run = RunData(table, index)

@@ -91,6 +91,7 @@ def claims_of(
             kept.setdefault(claim.path, Held(claim, reader, found[1]))
     parts = frozenset(part for one in held.values() for part in one.claim.parts)
     held = {path: one for path, one in held.items() if path not in parts}
+    alone = {path: one for path, one in alone.items() if path not in parts}
     copies = _copies(held.values())
     spare = {path: one for path, one in held.items() if path not in copies}
     deepest = sorted(alone.values(), key=lambda one: -one.claim.alone_in.count(os.sep))

@@ -156,7 +156,7 @@ def _events(scale: Scale) -> Iterator[Comparison]:
 
 
 def _trackers(scale: Scale) -> Iterator[Comparison]:
-    task = ("read mlflow", scale.mlflow)
+    task = ("load", scale.mlflow)
     yield Comparison("trackers", "read folders of MLflow", task, "mlflow client", "wall", 25, 35)
 
 

@@ -16,7 +16,7 @@ import dr_gen
 from tests.benchmarks.answers import Answer, Block
 from tests.benchmarks.counting import counted
 from tests.benchmarks.event_logs import answer_of_events, by_tbparse
-from tests.benchmarks.mlflow_folders import by_client, read_by_us
+from tests.benchmarks.mlflow_folders import by_client
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.selecting import (
     Asked,
@@ -230,7 +230,4 @@ JOBS: dict[str, Job] = {
         facts=lambda group: answer_of_events(group).facts(),
     ),
     "mlflow client": _of_peer(by_client),
-    "read mlflow": Job(
-        lambda place: read_by_us(place.logs), facts=lambda group: answer_of(group).facts()
-    ),
 }

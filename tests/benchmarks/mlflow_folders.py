@@ -14,13 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from dr_gen.model.group import RunGroup
-from dr_gen.readers.contract import HEAD_BYTES, ReadOptions
-from dr_gen.readers.mlflow import MlflowReader
-from dr_gen.readers.tree import Tree, walk
 from tests.benchmarks.answers import Answer, Block, flattened
 
-__all__ = ["ENVIRONMENT", "METRICS", "by_client", "read_by_us", "write_run"]
+__all__ = ["ENVIRONMENT", "METRICS", "by_client", "write_run"]
 
 METRICS = ("train/loss", "train/acc1", "val/loss", "val/acc1")
 PARAMS = (
@@ -118,17 +114,3 @@ def _value(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def read_by_us(folder: Path) -> RunGroup:
-    """Found, recognised and read, without a store and without being judged."""
-    reader, top = MlflowReader(), str(folder)
-    items = []
-    for claim in reader.claims(Tree.of(walk(top)[0])):
-        with open(claim.path, "rb") as file:
-            found = reader.detect(Path(claim.path), file.read(HEAD_BYTES))
-        if found.confidence:
-            name = claim.named[len(top) + 1 :].replace(os.sep, "/")
-            parts = tuple(map(Path, claim.parts))
-            items.append((Path(claim.path), name, ReadOptions(folder.name, parts=parts)))
-    return RunGroup.from_runs([run for one in reader.read_many(items) for run in one.runs])

@@ -107,7 +107,7 @@ def test_our_reader_of_mlflow_recovers_what_its_client_does(
     pytest.importorskip("mlflow.tracking")
     logs = write(WORKLOADS["MLFLOW-XS"], tmp_path / "logs", processes=1)
     place = Place(WORKLOADS["MLFLOW-XS"], logs, tmp_path / "store")
-    facts = [JOBS[name].facts(JOBS[name].run(place)) for name in ("mlflow client", "read mlflow")]
+    facts = [JOBS[name].facts(JOBS[name].run(place)) for name in ("mlflow client", "load")]
     assert facts[0] == facts[1]
     assert (facts[0]["runs"], facts[0]["n_points"]) == (10, 800)
 
