@@ -26,6 +26,8 @@ _NUM, _HISTORY, _SUMMARY, _OUTPUT = 0x08, 0x12, 0x1A, 0x6A
 _ITEM, _SECOND = 0x0A, 0x12
 _KEY, _NESTED, _JSON = 1, 2, 16
 _SHORT: Final = 0x80
+_MAX_DEPTH: Final = 100
+_A_LOT: Final = 1000
 _GOALS: Final = {1: "minimize", 2: "maximize"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RUN_TEXTS: Final = {
@@ -58,8 +60,9 @@ class RunLog:
     alerts : list of str
     exit_code : int or None
         None while there is no sign of an end.
-    still_running, preempted, removed : bool
-        The last: whether something was taken out of the summary.
+    still_running, preempted : bool
+    removed : int
+        How many values were taken out of the summary.
     n : int
         Records so far.
     bad : list of (int, str)
@@ -79,7 +82,8 @@ class RunLog:
         self.system: dict[str, dict[str, float]] = {}
         self.alerts: list[str] = []
         self.exit_code: int | None = None
-        self.still_running = self.preempted = self.removed = False
+        self.still_running = self.preempted = False
+        self.removed = 0
         self.n = 0
         self.bad: list[tuple[int, str]] = []
         self.kinds: set[int] = set()
@@ -200,11 +204,15 @@ class RunLog:
         return cells, text
 
     def _removed(self, item: bytes) -> None:
-        self.removed = True
+        self.removed += 1
         name = "/".join(_item(item)[0])
-        for other, cells in self.table.by_name.items():
-            if other == name or other.startswith(f"{name}/"):
-                cells.final = None
+        if (found := self.table.by_name.get(name)) is not None:
+            found.final = None
+        # Whoever takes out a thousand values takes out no nested ones by one name.
+        if self.removed <= _A_LOT:
+            for other, cells in self.table.by_name.items():
+                if other.startswith(f"{name}/"):
+                    cells.final = None
 
     # ------------------------------------------------------------------ what is said once or twice
 
@@ -322,6 +330,8 @@ def _item(item: bytes) -> tuple[tuple[str, ...], bytes]:
             nested.append(_text(value))
         elif number == _JSON:
             text = value
+    if len(nested) > _MAX_DEPTH:
+        raise MalformedMessageError(f"a value nested {len(nested)} deep")
     return (tuple(nested) if nested else (key,) if key else ()), text
 
 

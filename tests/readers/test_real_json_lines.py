@@ -173,6 +173,7 @@ def test_files_of_other_kinds(real_logs: Path, pattern: str) -> None:
     """Settings, summaries and logs in other formats are not taken for JSON lines."""
     paths = list(real_logs.glob(pattern))[:20]
     assert paths
+    lines = {name: formats.FORMATS[name] for name in ("native", "jsonlines")}
     for path in paths:
         with path.open("rb") as file:
-            assert formats.detect(path, file.read(HEAD_BYTES)) is None, path
+            assert formats.detect(path, file.read(HEAD_BYTES), lines) is None, path
