@@ -25,6 +25,7 @@ from dr_gen.readers.contract import Detection, Reader
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.native import NativeReader
 from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.wandb_export import WandbExportReader
 
 __all__ = ["FORMATS", "GROUP", "Formats", "detect", "discover", "formats", "names", "reader"]
 
@@ -32,7 +33,10 @@ GROUP: Final = "dr_gen.readers"
 """Entry point group of formats from outside."""
 
 FORMATS: Final[Mapping[str, Reader]] = MappingProxyType(
-    {one.name: one for one in (NativeReader(), JsonLinesReader(), WandbReader())}
+    {
+        one.name: one
+        for one in (NativeReader(), JsonLinesReader(), WandbReader(), WandbExportReader())
+    }
 )
 """The formats that come with dr_gen, by name."""
 

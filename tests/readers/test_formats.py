@@ -18,6 +18,7 @@ from dr_gen.readers.contract import HEAD_BYTES, Detection, ReadOptions, ReadResu
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.native import NativeReader
 from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.wandb_export import WandbExportReader
 from dr_gen.testing import log_lines
 
 
@@ -62,6 +63,7 @@ def test_our_formats() -> None:
         "native": NativeReader,
         "jsonlines": JsonLinesReader,
         "wandb": WandbReader,
+        "wandb-export": WandbExportReader,
     }
     assert set(formats.names()) >= set(formats.FORMATS)
     assert formats.reader("native") is formats.FORMATS["native"]
