@@ -26,19 +26,22 @@ class Scale:
         Of long flat logs.
     growth : tuple of str
         Of small runs, each larger than the one before.
+    records : str
+        Of logs of Weights & Biases.
     rounds : int
     """
 
     sweeps: tuple[str, ...]
     flat: str
     growth: tuple[str, ...]
+    records: str
     rounds: int
 
 
 SCALES = {
-    "tiny": Scale(("XS",), "LONG-XS", ("100",), 1),
-    "quick": Scale(("S",), "LONG-S", ("100", "1k"), 3),
-    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), 5),
+    "tiny": Scale(("XS",), "LONG-XS", ("100",), "RECORDS-XS", 1),
+    "quick": Scale(("S",), "LONG-S", ("100", "1k"), "RECORDS", 3),
+    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), "RECORDS", 5),
 }
 
 
@@ -78,7 +81,13 @@ class Comparison:
 
 def comparisons(scale: Scale) -> list[Comparison]:
     """The rows of the table, in order."""
-    return [*_loading(scale), *_of_store(scale.sweeps[-1]), *_imports(), *_growing(scale)]
+    return [
+        *_loading(scale),
+        *_of_store(scale.sweeps[-1]),
+        *_records(scale),
+        *_imports(),
+        *_growing(scale),
+    ]
 
 
 def _loading(scale: Scale) -> Iterator[Comparison]:
@@ -116,6 +125,14 @@ def _of_store(sweep: str) -> Iterator[Comparison]:
     yield Comparison("questions", "filter, best of each run, summarize", asking)
     yield Comparison("ingest", "ingest into a store", filling)
     yield Comparison("ingest", "memory for that", filling, None, "peak", 350e6, 250e6)
+
+
+def _records(scale: Scale) -> Iterator[Comparison]:
+    task, what = ("load records", scale.records), "load a log of Weights & Biases"
+    # 20,000 rows, of which at least 25,000 a second are asked for.
+    yield Comparison("wandb", what, task, None, "wall", 0.8, 0.4)
+    yield Comparison("wandb", what, task, "wandb", "wall", 2, 3)
+    yield Comparison("wandb", "memory for that", task, "wandb", "peak")
 
 
 def _imports() -> Iterator[Comparison]:

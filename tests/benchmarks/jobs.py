@@ -16,6 +16,7 @@ import dr_gen
 from tests.benchmarks.answers import Answer, Block
 from tests.benchmarks.counting import counted
 from tests.benchmarks.peers import PEERS
+from tests.benchmarks.record_logs import answer_of_records, by_wandb
 from tests.benchmarks.workloads import Workload, bytes_of, grow
 
 __all__ = ["JOBS", "Job", "Place", "answer_of", "can_use_workers", "open_all"]
@@ -205,4 +206,9 @@ JOBS: dict[str, Job] = {
     "one metric": Job(_one_metric, _opened, _seconds, needs_store=True),
     "scan": Job(_scan, needs_store=True),
     "questions": Job(_questions, _opened, needs_store=True),
+    "wandb": _of_peer(by_wandb),
+    "load records": Job(
+        lambda place: dr_gen.load(place.logs, cache=False),
+        facts=lambda group: answer_of_records(group).facts(),
+    ),
 }

@@ -17,6 +17,8 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
+from tests.benchmarks import record_logs
+
 __all__ = ["WORKLOADS", "Workload", "bytes_of", "configuration", "grow", "write"]
 
 SEEDS = 5
@@ -36,20 +38,21 @@ class Workload:
     length : int
         Epochs of a run, or rows of a flat one.
     splits : tuple of str
-    form : {"native", "flat"}
-        A line for each split of each epoch, or one wide row for each step.
+    form : {"native", "flat", "records"}
+        A line for each split of each epoch, one wide row for each step, or logs of
+        Weights & Biases.
     """
 
     name: str
     runs: int
     length: int
     splits: tuple[str, ...] = ("train", "val")
-    form: Literal["native", "flat"] = "native"
+    form: Literal["native", "flat", "records"] = "native"
 
     @property
     def bytes(self) -> int:
         """About how large its logs are."""
-        lines = self.length * (1 if self.form == "flat" else len(self.splits))
+        lines = self.length * {"flat": 1, "records": 3}.get(self.form, len(self.splits))
         return self.runs * (1_800 + 180 * lines)
 
 
@@ -63,6 +66,8 @@ WORKLOADS = {
         Workload("LONG-XS", 2, 500, form="flat"),
         Workload("LONG-S", 4, 20_000, form="flat"),
         Workload("LONG", 20, 200_000, form="flat"),
+        Workload("RECORDS-XS", 2, 50, form="records"),
+        Workload("RECORDS", 1, 20_000, form="records"),
         Workload("100", 100, 5, ("val",)),
         Workload("1k", 1_000, 5, ("val",)),
         Workload("10k", 10_000, 5, ("val",)),
@@ -183,6 +188,10 @@ def _write_runs(workload: Workload, folder: Path, seed: int, runs: range) -> Non
         config = configuration(
             run // SEEDS, run % SEEDS, np.random.default_rng([seed, 0, run // 5])
         )
+        if workload.form == "records":
+            values = _curves(rng, config["optim"]["lr"], 2, workload.length)
+            record_logs.write_run(folder, run, config, values[[0, 1], :, [0, 1]])
+            continue
         text = "\n".join(_with_faults(list(lines(workload, config, rng)), rng)) + "\n"
         if rng.random() < TRUNCATED:
             text = text[: int(len(text) * rng.uniform(0.5, 0.95))]

@@ -72,7 +72,7 @@ def check(folder: Path, contents: Iterator[bytes]) -> None:
     path = folder / "run-abc.wandb"
     for number, content in enumerate(contents):
         path.write_bytes(content)
-        start = time.perf_counter()
+        start = time.process_time()
         READER.detect(path, content[:HEAD_BYTES])
         result = READER.read(path, "run", ReadOptions())
         for run in map(validate, result.runs):
@@ -80,7 +80,7 @@ def check(folder: Path, contents: Iterator[bytes]) -> None:
             for curve in run.curves():
                 assert len(curve.xs) == len(curve.values)
         assert result.end is None or 0 <= result.end <= len(content), number
-        assert time.perf_counter() - start < SECONDS, number
+        assert time.process_time() - start < SECONDS, number
 
 
 def test_damaged_logs(tmp_path: Path) -> None:
