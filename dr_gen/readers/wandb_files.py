@@ -91,6 +91,8 @@ def claims(tree: Tree) -> Iterator[Claim]:
             run = id_of(logs[0]) if logs else id_of(home.folder)
             # Without a time in its name a folder is no part of a series.
             series = os.path.dirname(home.folder) if home.started and run else home.folder
+            if any(home.started == other.started for other in by_run.get((series, run), ())):
+                series = home.folder  # no other process, but a copy under another name
             by_run.setdefault((series, run), []).append(home)
     for (series, run), together in list(by_run.items()):
         if os.path.basename(series) == _LATEST:

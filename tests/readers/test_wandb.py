@@ -511,6 +511,16 @@ def test_copied_links_to_what_the_tool_said_of_itself_are_no_logs(tmp_path: Path
     }
 
 
+def test_a_copied_folder_is_no_resumed_run(tmp_path: Path) -> None:
+    """Of two folders of one id and one time each is claimed by itself, as what it is a copy of."""
+    for name in (NAME, f"{NAME} (copy)", f"{NAME}.bak"):
+        folder = home(tmp_path / "wandb", name)
+        (folder / "run-abc.wandb").write_bytes(logs.wandb_file(row(0, loss=1.0)))
+    found = claims(tmp_path).values()
+    assert {claim.identity for claim in found} == {"wandb:abc"}
+    assert [claim.parts for claim in found] == [()] * 3
+
+
 def test_folders_of_one_id_are_one_run(tmp_path: Path) -> None:
     """A resumed run: rows and settings in the order of time, the end is that of the last."""
     for start, first, code in (("20260102_080000", 3, 0), ("20260101_120000", 0, 1)):

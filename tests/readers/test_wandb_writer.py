@@ -15,7 +15,8 @@ from dr_gen.readers.contract import ReadOptions
 from dr_gen.readers.tree import Tree, walk
 from dr_gen.readers.wandb import WandbReader
 from dr_gen.validators import validate
-from tests.readers.wandb_programs import logged, logs_of
+from tests.readers import wandb_logs as logs
+from tests.readers.wandb_programs import logged
 
 READER = WandbReader()
 
@@ -150,9 +151,10 @@ print(run.curve("loss").values.tolist())
 
 
 def test_reading_takes_nothing_of_the_tool(tmp_path: Path) -> None:
-    """With its package out of reach a log reads the same."""
-    logged(tmp_path, 'run = init()\nrun.log({"loss": 1})\nrun.log({"loss": 2})\nrun.finish()')
-    [log] = logs_of(tmp_path)
+    """With its package out of reach a log is read, whether it is installed or not."""
+    log = tmp_path / "run-abc.wandb"
+    rows = (logs.history({"loss": value, "_step": value}) for value in (1, 2))
+    log.write_bytes(logs.wandb_file(logs.run(), *rows, logs.ended()))
     command = [sys.executable, "-c", _WITHOUT, str(log)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[1.0, 2.0]"

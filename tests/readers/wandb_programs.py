@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["logged", "logs_of"]
+__all__ = ["logged"]
 
 _SETTINGS = "wandb.Settings(x_disable_stats=True, x_disable_meta=True, disable_git=True)"
 _BEGIN = f"""
@@ -40,8 +40,3 @@ def logged(folder: Path, program: str) -> int:
     done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, timeout=120)
     assert done.returncode == 0 or b"on purpose" in done.stderr, done.stderr.decode()[-3000:]
     return done.returncode
-
-
-def logs_of(folder: Path) -> list[Path]:
-    """The logs below a folder, the first one first."""
-    return sorted((folder / "wandb").glob("*run-*/run-*.wandb"))
