@@ -30,6 +30,7 @@ from dr_gen.readers.mlflow import MlflowReader
 from dr_gen.readers.native import NativeReader
 from dr_gen.readers.tensorboard import TensorBoardReader
 from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.wandb_export import WandbExportReader
 
 __all__ = ["FORMATS", "GROUP", "Formats", "detect", "discover", "formats", "names", "reader"]
 
@@ -46,6 +47,7 @@ FORMATS: Final[Mapping[str, Reader]] = MappingProxyType(
             CsvReader(),
             LightningReader(),
             WandbReader(),
+            WandbExportReader(),
             MlflowReader(),
             TensorBoardReader(),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 from bisect import bisect_left
@@ -91,7 +90,9 @@ class Tree:
         start = os.path.join(folder, "") if folder else ""
         if folder in self.folders and folder:
             yield from (os.path.join(folder, name) for name in self.folders[folder])
-        for inner in itertools.islice(self._order, bisect_left(self._order, start), None):
+        # By number: to skip those before it one by one takes long where there are many.
+        for place in range(bisect_left(self._order, start), len(self._order)):
+            inner = self._order[place]
             if not inner.startswith(start):
                 break
             yield from (os.path.join(inner, name) for name in self.folders[inner])

@@ -23,6 +23,7 @@ _KEPT: Final = (
     *("os", "python", "program", "args", "host", "gpu", "gpu_count", "cpu_count", "cuda", "git"),
     *("cuda_version", "startedAt", "slurm"),
 )
+_DEEP: Final = 100
 _MOST_STATE: Final = 1 << 16
 _STATES: Final = {
     **{"finished": "completed", "failed": "failed", "crashed": "failed", "killed": "failed"},
@@ -45,7 +46,7 @@ def is_media(name: str, media: set[str]) -> bool:
     """Whether a name is part of what is called like one of `media`."""
     if not media:
         return False
-    parts = name.split("/")
+    parts = name.split("/", _DEEP)[:_DEEP]
     return any("/".join(parts[:n]) in media for n in range(1, len(parts)))
 
 

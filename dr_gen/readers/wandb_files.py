@@ -91,6 +91,8 @@ def claims(tree: Tree) -> Iterator[Claim]:
             run = id_of(logs[0]) if logs else id_of(home.folder)
             # Without a time in its name a folder is no part of a series.
             series = os.path.dirname(home.folder) if home.started and run else home.folder
+            if any(home.started == other.started for other in by_run.get((series, run), ())):
+                series = home.folder  # no other process, but a copy under another name
             by_run.setdefault((series, run), []).append(home)
     for (series, run), together in list(by_run.items()):
         if os.path.basename(series) == _LATEST:
@@ -99,8 +101,22 @@ def claims(tree: Tree) -> Iterator[Claim]:
                 # A link that became a copy.
                 real += together
                 del by_run[series, run]
-    for (_, run), together in by_run.items():
-        yield _claim(run, together)
+    latest = dict(sorted(by_run, key=lambda key: max(home.started for home in by_run[key])))
+    for (series, run), together in by_run.items():
+        claim = _claim(run, together)
+        if latest[series] == run:
+            links = _copied_links(tree, series, claim)
+            claim = attrs.evolve(claim, parts=(*claim.parts, *links))
+        yield claim
+
+
+def _copied_links(tree: Tree, series: str, claim: Claim) -> list[str]:
+    """What the tool said of itself, once more, where links to it became copies."""
+    # Without what it is a copy of it may be a link that leads nowhere.
+    said = {os.path.basename(part) for part in claim.parts if _is_debug(os.path.basename(part))}
+    names = sorted(said.intersection(tree.folders.get(series, ())))
+    links = (os.path.join(series, name) for name in names)
+    return [link for link in links if link not in claim.parts]
 
 
 def _claim(run: str, homes: Sequence[_Home]) -> Claim:
@@ -183,20 +199,24 @@ def _is_log(name: str) -> bool:
     return name.endswith(".wandb") and _LOG.fullmatch(name) is not None
 
 
+def _is_debug(name: str) -> bool:
+    return name.startswith("debug") and name.endswith(".log")
+
+
 def _is_part(name: str, names: Sequence[str], is_run: bool) -> bool:
     """Whether a file in a folder is the tool's; in one of another name that is less sure."""
     if _is_log(name.removesuffix(".synced")) or name in (HISTORY, SUMMARY, METADATA):
         return True
     if name in (CONFIG, "wandb-events.jsonl"):
         return is_run or SUMMARY in names or HISTORY in names
-    return is_run and (name == _TEXT or name.startswith("debug"))
+    return is_run and (name == _TEXT or _is_debug(name))
 
 
 def _belongs(path: str, top: str, inner: str) -> bool:
     """Whether a file in one of the inner folders is the tool's; others may be logs themselves."""
     name = os.path.basename(path)
     if inner == "logs":
-        return name.startswith("debug")
+        return _is_debug(name)
     if os.path.dirname(path) == top:
         return name in _OWN or name == _TEXT
     return path.startswith(os.path.join(top, "media", "")) and name.endswith(".json")

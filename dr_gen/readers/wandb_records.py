@@ -26,6 +26,12 @@ _NUM, _HISTORY, _SUMMARY, _OUTPUT = 0x08, 0x12, 0x1A, 0x6A
 _ITEM, _SECOND = 0x0A, 0x12
 _KEY, _NESTED, _JSON = 1, 2, 16
 _SHORT: Final = 0x80
+_MAX_DEPTH: Final = 100
+_A_LOT: Final = 100
+_CLOCK: Final = (b"\x12\x06_wandb\x12\x07runtime", b"\x08_runtime")
+_CLOCK_SIZE: Final = 48
+"""Before each row it is said how long the run took, which is the same for up to a second; there is
+no room for more than these two names."""
 _GOALS: Final = {1: "minimize", 2: "maximize"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RUN_TEXTS: Final = {
@@ -58,8 +64,9 @@ class RunLog:
     alerts : list of str
     exit_code : int or None
         None while there is no sign of an end.
-    still_running, preempted, removed : bool
-        The last: whether something was taken out of the summary.
+    still_running, preempted : bool
+    removed : int
+        How many values were taken out of the summary.
     n : int
         Records so far.
     bad : list of (int, str)
@@ -79,12 +86,14 @@ class RunLog:
         self.system: dict[str, dict[str, float]] = {}
         self.alerts: list[str] = []
         self.exit_code: int | None = None
-        self.still_running = self.preempted = self.removed = False
+        self.still_running = self.preempted = False
+        self.removed = 0
         self.n = 0
         self.bad: list[tuple[int, str]] = []
         self.kinds: set[int] = set()
         self._heads: dict[bytes, Cells] = {}
         self._step: Cells | None = None
+        self._clock = b""
         self._kinds: Mapping[int, Callable[[bytes], None]] = {
             **{2: self._history, 3: self._summary, 5: self._config, 7: self._stats},
             **{10: self._alert, 11: self._telemetry, 12: self._metric, 17: self._run},
@@ -108,11 +117,18 @@ class RunLog:
                 return
             place += 2
             if size >= _SHORT:
-                size, place = varint(record, place - 1)
+                more = record[place]
+                if more < _SHORT:  # as most rows are
+                    size, place = size & 0x7F | more << 7, place + 1
+                else:
+                    size, place = varint(record, place - 1)
             if place + size > len(record):
                 raise MalformedMessageError(f"{size} bytes where {len(record) - place} are left")
             body = record[place : place + size]
-            self._history(body) if kind == _HISTORY else self._summary(body)
+            if kind == _HISTORY:
+                self._history(body)
+            elif body != self._clock:
+                self._summary(body)
         except (IndexError, MalformedMessageError) as error:
             what = "it is cut off" if isinstance(error, IndexError) else str(error)
             self.bad.append((self.n, what))
@@ -167,6 +183,8 @@ class RunLog:
 
     def _summary(self, body: bytes) -> None:
         heads, place, end = self._heads, 0, len(body)
+        if end <= _CLOCK_SIZE and all(name in body for name in _CLOCK):
+            self._clock = body
         while place < end:
             tag, size, start = body[place], body[place + 1], place + 2
             if size >= _SHORT:
@@ -200,11 +218,15 @@ class RunLog:
         return cells, text
 
     def _removed(self, item: bytes) -> None:
-        self.removed = True
+        self.removed += 1
         name = "/".join(_item(item)[0])
-        for other, cells in self.table.by_name.items():
-            if other == name or other.startswith(f"{name}/"):
-                cells.final = None
+        if (found := self.table.by_name.get(name)) is not None:
+            found.final = None
+        # Whoever takes out a hundred values takes out no nested ones by one name.
+        if self.removed <= _A_LOT:
+            for other, cells in self.table.by_name.items():
+                if other.startswith(f"{name}/"):
+                    cells.final = None
 
     # ------------------------------------------------------------------ what is said once or twice
 
@@ -322,6 +344,8 @@ def _item(item: bytes) -> tuple[tuple[str, ...], bytes]:
             nested.append(_text(value))
         elif number == _JSON:
             text = value
+    if len(nested) > _MAX_DEPTH:
+        raise MalformedMessageError(f"a value nested {len(nested)} deep")
     return (tuple(nested) if nested else (key,) if key else ()), text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,15 +124,16 @@ class _Run:
         if not self._by_line:
             where = str(self._path)
             run = run.with_facts(findings=[_of_record(f, where) for f in run.record.findings])
-        state = state_of(log.table, self._end) if self._goes_on(rows, history) else None
+        goes_on = self._goes_on(hpms, history) and rows.is_steady()
+        state = state_of(log.table, self._end) if goes_on else None
         return ReadResult((run,), closed=state is None, state=state, end=self._end)
 
-    def _goes_on(self, rows: JsonLog, history: History) -> bool:
-        """Whether more of the same changes nothing of what was decided."""
-        if self._by_line or self._settings or history.media or not rows.is_steady():
+    def _goes_on(self, hpms: Mapping[str, Any], history: History) -> bool:
+        """Whether more of the same changes nothing of what was decided, for all but the columns."""
+        if self._by_line or self._settings or history.media or history.from_summary:
             return False
         # Where no settings are known, those that every row repeats are taken for them.
-        settled = any(key.casefold() not in SEED_KEYS for key in rows.hpms)
+        settled = any(key.casefold() not in SEED_KEYS for key in hpms)
         return settled or not any(map(is_setting, history.columns.by_name))
 
     def _hpms(self) -> dict[str, Any]:

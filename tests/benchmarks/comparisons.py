@@ -32,6 +32,8 @@ class Scale:
         Of event files.
     mlflow : str
         Of folders of MLflow.
+    records : str
+        Of logs of Weights & Biases.
     rounds : int
     """
 
@@ -41,13 +43,18 @@ class Scale:
     selected: str
     events: str
     mlflow: str
+    records: str
     rounds: int
 
 
 SCALES = {
-    "tiny": Scale(("XS",), "LONG-XS", ("100",), "RUNS-XS", "EVENTS-XS", "MLFLOW-XS", 1),
-    "quick": Scale(("S",), "LONG-S", ("100", "1k"), "RUNS-S", "EVENTS-S", "MLFLOW", 3),
-    "full": Scale(("M", "L"), "LONG", ("1k", "10k", "100k"), "RUNS", "EVENTS", "MLFLOW", 5),
+    "tiny": Scale(
+        ("XS",), "LONG-XS", ("100",), "RUNS-XS", "EVENTS-XS", "MLFLOW-XS", "RECORDS-XS", 1
+    ),
+    "quick": Scale(("S",), "LONG-S", ("100", "1k"), "RUNS-S", "EVENTS-S", "MLFLOW", "RECORDS", 3),
+    "full": Scale(
+        ("M", "L"), "LONG", ("1k", "10k", "100k"), "RUNS", "EVENTS", "MLFLOW", "RECORDS", 5
+    ),
 }
 
 
@@ -94,6 +101,7 @@ def comparisons(scale: Scale) -> list[Comparison]:
         *_selecting(scale),
         *_events(scale),
         *_trackers(scale),
+        *_records(scale),
         *_imports(),
         *_growing(scale),
     ]
@@ -158,6 +166,14 @@ def _events(scale: Scale) -> Iterator[Comparison]:
 def _trackers(scale: Scale) -> Iterator[Comparison]:
     task = ("load", scale.mlflow)
     yield Comparison("trackers", "read folders of MLflow", task, "mlflow client", "wall", 25, 35)
+
+
+def _records(scale: Scale) -> Iterator[Comparison]:
+    task, what = ("load records", scale.records), "load a log of Weights & Biases"
+    # 20,000 rows, of which at least 25,000 a second are asked for.
+    yield Comparison("wandb", what, task, None, "wall", 0.8, 0.4)
+    yield Comparison("wandb", what, task, "wandb", "wall", 2, 3)
+    yield Comparison("wandb", "memory for that", task, "wandb", "peak")
 
 
 def _imports() -> Iterator[Comparison]:

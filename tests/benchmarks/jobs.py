@@ -18,6 +18,7 @@ from tests.benchmarks.counting import counted
 from tests.benchmarks.event_logs import answer_of_events, by_tbparse
 from tests.benchmarks.mlflow_folders import by_client
 from tests.benchmarks.peers import PEERS
+from tests.benchmarks.record_logs import answer_of_records, by_wandb
 from tests.benchmarks.selecting import (
     Asked,
     by_dr_gen,
@@ -230,4 +231,9 @@ JOBS: dict[str, Job] = {
         facts=lambda group: answer_of_events(group).facts(),
     ),
     "mlflow client": _of_peer(by_client),
+    "wandb": _of_peer(by_wandb),
+    "load records": Job(
+        lambda place: dr_gen.load(place.logs, cache=False),
+        facts=lambda group: answer_of_records(group).facts(),
+    ),
 }

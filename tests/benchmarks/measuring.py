@@ -52,7 +52,12 @@ def importing(statement: str) -> dict[str, Any]:
 
 def installed(job: str) -> bool:
     """Whether the module of a peer is at hand; True for everything else."""
-    return not peers.is_peer(job) or importlib.util.find_spec(peers.needs(job)) is not None
+    if not peers.is_peer(job):
+        return True
+    try:
+        return importlib.util.find_spec(peers.needs(job)) is not None
+    except ModuleNotFoundError:  # of what it is a part of
+        return False
 
 
 def _python(arguments: list[str]) -> str:

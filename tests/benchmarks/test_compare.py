@@ -112,6 +112,17 @@ def test_our_reader_of_mlflow_recovers_what_its_client_does(
     assert (facts[0]["runs"], facts[0]["n_points"]) == (10, 800)
 
 
+def test_our_reader_of_wandb_recovers_what_its_own_parser_does(tmp_path: Path) -> None:
+    """The same values, steps, runs and settings."""
+    pytest.importorskip("wandb")
+    pytest.importorskip("wandb.sdk.internal.datastore")
+    logs = write(WORKLOADS["RECORDS-XS"], tmp_path / "logs", processes=1)
+    place = Place(WORKLOADS["RECORDS-XS"], logs, tmp_path / "store")
+    facts = [JOBS[name].facts(JOBS[name].run(place)) for name in ("wandb", "load records")]
+    assert facts[0] == facts[1]
+    assert (facts[0]["runs"], facts[0]["n_points"]) == (2, 200)
+
+
 @pytest.mark.parametrize(
     "change",
     [

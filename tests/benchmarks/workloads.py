@@ -17,7 +17,7 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
-from tests.benchmarks import event_logs
+from tests.benchmarks import event_logs, record_logs
 from tests.benchmarks.mlflow_folders import write_run
 
 __all__ = ["WORKLOADS", "Workload", "bytes_of", "configuration", "grow", "write"]
@@ -39,9 +39,9 @@ class Workload:
     length : int
         Epochs of a run, or rows of a flat one.
     splits : tuple of str
-    form : {"native", "flat", "events", "mlflow"}
-        A line for each split of each epoch, one wide row for each step, an event file each, or
-        folders of MLflow.
+    form : {"native", "flat", "events", "mlflow", "records"}
+        A line for each split of each epoch, one wide row for each step, an event file each,
+        folders of MLflow, or logs of Weights & Biases.
     sound : bool
         Whether all lines and files are whole.
     """
@@ -50,13 +50,15 @@ class Workload:
     runs: int
     length: int
     splits: tuple[str, ...] = ("train", "val")
-    form: Literal["native", "flat", "events", "mlflow"] = "native"
+    form: Literal["native", "flat", "events", "mlflow", "records"] = "native"
     sound: bool = False
 
     @property
     def bytes(self) -> int:
         """About how large its logs are."""
-        lines = self.length * {"flat": 1, "events": 3}.get(self.form, len(self.splits))
+        lines = self.length * {"flat": 1, "events": 3, "records": 3}.get(
+            self.form, len(self.splits)
+        )
         return self.runs * (1_800 + 180 * lines)
 
 
@@ -78,6 +80,8 @@ WORKLOADS = {
         Workload("EVENTS", 4, 25_000, form="events"),
         Workload("MLFLOW-XS", 10, 20, form="mlflow"),
         Workload("MLFLOW", 200, 100, form="mlflow"),
+        Workload("RECORDS-XS", 2, 50, form="records"),
+        Workload("RECORDS", 1, 20_000, form="records"),
         Workload("100", 100, 5, ("val",)),
         Workload("1k", 1_000, 5, ("val",)),
         Workload("10k", 10_000, 5, ("val",)),
@@ -203,6 +207,10 @@ def _write_runs(workload: Workload, folder: Path, seed: int, runs: range) -> Non
         )
         if workload.form == "mlflow":
             write_run(folder, run, config, _curves(rng, config["optim"]["lr"], 2, workload.length))
+            continue
+        if workload.form == "records":
+            values = _curves(rng, config["optim"]["lr"], 2, workload.length)
+            record_logs.write_run(folder, run, config, values[[0, 1], :, [0, 1]])
             continue
         written = list(lines(workload, config, rng))
         text = "\n".join(written if workload.sound else _with_faults(written, rng)) + "\n"

@@ -23,6 +23,7 @@ from dr_gen.readers.mlflow import MlflowReader
 from dr_gen.readers.native import NativeReader
 from dr_gen.readers.tensorboard import TensorBoardReader
 from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.wandb_export import WandbExportReader
 from dr_gen.testing import log_lines
 
 
@@ -72,6 +73,7 @@ def test_our_formats() -> None:
         "wandb": WandbReader,
         "tensorboard": TensorBoardReader,
         "mlflow": MlflowReader,
+        "wandb-export": WandbExportReader,
     }
     assert set(formats.names()) >= set(formats.FORMATS)
     assert formats.reader("native") is formats.FORMATS["native"]

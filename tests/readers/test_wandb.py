@@ -488,6 +488,39 @@ def test_a_copied_link_is_no_second_run(tmp_path: Path) -> None:
     assert "resumed" not in codes(run)
 
 
+def test_copied_links_to_what_the_tool_said_of_itself_are_no_logs(tmp_path: Path) -> None:
+    """They belong to the run that is the latest; elsewhere a log may be called so."""
+    for day in (1, 2):
+        folder = home(tmp_path / "wandb", f"run-2026010{day}_120000-r{day}")
+        (folder / f"run-r{day}.wandb").write_bytes(logs.wandb_file())
+        (folder / "logs" / "debug.log").touch()
+    for place in ("wandb/debug.log", "debug.log"):
+        (tmp_path / place).write_text('{"time": 1, "level": 3}\n' * 9)
+    parts = {
+        name: [str(Path(part).relative_to(tmp_path)) for part in claim.parts]
+        for name, claim in claims(tmp_path).items()
+    }
+    assert parts == {
+        "wandb/run-20260101_120000-r1/run-r1.wandb": [
+            "wandb/run-20260101_120000-r1/logs/debug.log",
+        ],
+        "wandb/run-20260102_120000-r2/run-r2.wandb": [
+            "wandb/run-20260102_120000-r2/logs/debug.log",
+            "wandb/debug.log",
+        ],
+    }
+
+
+def test_a_copied_folder_is_no_resumed_run(tmp_path: Path) -> None:
+    """Of two folders of one id and one time each is claimed by itself, as what it is a copy of."""
+    for name in (NAME, f"{NAME} (copy)", f"{NAME}.bak"):
+        folder = home(tmp_path / "wandb", name)
+        (folder / "run-abc.wandb").write_bytes(logs.wandb_file(row(0, loss=1.0)))
+    found = claims(tmp_path).values()
+    assert {claim.identity for claim in found} == {"wandb:abc"}
+    assert [claim.parts for claim in found] == [()] * 3
+
+
 def test_folders_of_one_id_are_one_run(tmp_path: Path) -> None:
     """A resumed run: rows and settings in the order of time, the end is that of the last."""
     for start, first, code in (("20260102_080000", 3, 0), ("20260101_120000", 0, 1)):
