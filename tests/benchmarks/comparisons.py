@@ -172,7 +172,7 @@ def _records(scale: Scale) -> Iterator[Comparison]:
     task, what = ("load records", scale.records), "load a log of Weights & Biases"
     # 20,000 rows, of which at least 25,000 a second are asked for.
     yield Comparison("wandb", what, task, None, "wall", 0.8, 0.4)
-    yield Comparison("wandb", what, task, "wandb", "wall", 2, 3)
+    yield Comparison("wandb", what, task, "wandb", "wall", 1.5, 2)
     yield Comparison("wandb", "memory for that", task, "wandb", "peak")
 
 
