@@ -15,7 +15,7 @@ flags of Guild, and from ``config``, ``args``, ``hparams`` or ``params`` files b
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from dr_gen.readers.tensorboard_folders import GUILD, claims, is_event_name
 from dr_gen.readers.tensorboard_more import read_more
 from dr_gen.readers.tensorboard_source import read_source
 from dr_gen.readers.tfevents import is_head
+from dr_gen.readers.tflayouts import KnownLayouts
 from dr_gen.readers.tree import Tree
 
 __all__ = ["TensorBoardReader"]
@@ -77,13 +78,24 @@ class TensorBoardReader:
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The run of the files, or the runs, where ``add_hparams`` wrote several trials."""
+        return self._read(path, run_id, options, KnownLayouts())
+
+    def read_many(self, items: Iterable[tuple[Path, str, ReadOptions]]) -> Iterator[ReadResult]:
+        """What `read` gives for each source, in order; what events look like is learnt once."""
+        known = KnownLayouts()
+        for path, run_id, options in items:
+            yield self._read(path, run_id, options, known)
+
+    def _read(
+        self, path: Path, run_id: str, options: ReadOptions, known: KnownLayouts
+    ) -> ReadResult:
         if (outer := _guild_around(path)) is not None:
             message = f"a copy of the events of another run, which Guild put into {outer}"
             hint = "it counts where that run is"
             place = str(path)
             found = Finding("dependency-copy", message, Severity.INFO, place, hint=hint)
             return ReadResult(findings=(found,))
-        return read_source(path, run_id, options, self.clock)
+        return read_source(path, run_id, options, self.clock, known)
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
         """What `read` would give for files that grew, from what was appended; None: it cannot."""

@@ -29,6 +29,7 @@ from dr_gen.readers.tensorboard_runs import (
     plugins_of,
     series_of,
 )
+from dr_gen.readers.tflayouts import KnownLayouts
 
 __all__ = ["left_out", "metadata_of", "read_source"]
 
@@ -51,9 +52,13 @@ class _Group:
 
 
 def read_source(
-    path: Path, run_id: str, options: ReadOptions, clock: Callable[[], datetime]
+    path: Path,
+    run_id: str,
+    options: ReadOptions,
+    clock: Callable[[], datetime],
+    known: KnownLayouts,
 ) -> ReadResult:
-    """What event files hold that were claimed together."""
+    """What event files hold that were claimed together; `known` are the layouts of others."""
     paths = [str(path), *(str(part) for part in options.parts if is_event_name(part.name))]
     homes = arranged(paths)
     findings: list[Finding] = []
@@ -61,7 +66,8 @@ def read_source(
     for home, members in homes.items():
         files = []
         for member in members:
-            found = read_events(member, run_id, last=member.path == str(path))
+            last = member.path == str(path)
+            found = read_events(member, run_id, last=last, known=known)
             if isinstance(found, Finding):
                 findings.append(found)
             else:
