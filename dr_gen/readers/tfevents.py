@@ -212,6 +212,8 @@ class RecordFile:
         OSError
             If the file cannot be read.
         """
+        if os.path.exists(self._path) and not os.path.isfile(self._path):
+            raise OSError(None, "it is no file")  # to open a pipe would wait for a writer
         with open(self._path, "rb", buffering=0) as file:
             file.seek(self.end)
             content, asked = b"", _BLOCK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import struct
 import subprocess
@@ -648,6 +649,26 @@ def test_a_part_that_went_away(tmp_path: Path) -> None:
     assert codes(run) == ["unreadable-file"]
     assert len(run.curve("loss")) == 3
     assert result.closed
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """What would wait for a writer is not opened."""
+    os.mkfifo(tmp_path / NAME)
+    [result] = results_of(tmp_path).values()
+    assert [finding.code for finding in result.findings] == ["unreadable-file"]
+    assert "it is no file" in result.findings[0].message
+
+
+def test_many_sources_are_as_each(tmp_path: Path) -> None:
+    """Reading sources together, which share what is known of events, changes nothing."""
+    for n in range(3):
+        events = [*losses(range(n, 40 + n)), event(exact("val/θ", n), 300 * n, 1e9)]
+        write(tmp_path / f"run{n}" / NAME, events)
+    items = [
+        (anchor, f"run{i}", ReadOptions(parts=parts))
+        for i, (anchor, parts, _) in enumerate(claimed(tmp_path))
+    ]
+    assert list(READER.read_many(items)) == [READER.read(*item) for item in items]
 
 
 def test_deep_values_are_no_trouble(tmp_path: Path) -> None:

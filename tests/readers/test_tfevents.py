@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dr_gen.readers import tfscalars
+from dr_gen.readers import tflayouts, tfscalars
 from dr_gen.readers.protobuf import MalformedMessageError, fields, spans
 from dr_gen.readers.tfevent import layout
 from dr_gen.readers.tfevents import LARGEST, RecordFile, checksum, checksums
@@ -117,6 +117,30 @@ def test_many_together_are_as_one_by_one(events: list[bytes], times: int) -> Non
         patch.setattr(tfscalars, "_FEW", 0)
         together = facts(content)
     assert alone == together
+
+
+@given(files=st.lists(st.lists(EVENTS, max_size=4), min_size=2, max_size=4))
+def test_what_is_known_of_other_files_changes_nothing(files: list[list[bytes]]) -> None:
+    """Layouts that were learnt, and those that had to be forgotten, are the same ones."""
+    known = tflayouts.KnownLayouts()
+    for events in files:
+        content = HEADER + b"".join(map(record, events * 15))
+        log = EventLog(known)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tflayouts, "_MOST", 5)
+            for block in RecordFile(Path("events")).read(content):
+                log.take(block)
+        log.close()
+        fresh, points = taken(content)
+        found = dict(log.points())
+        assert found.keys() == points.keys()
+        for tag, one in found.items():
+            assert np.array_equal(one.values, points[tag].values, equal_nan=True)
+            assert np.array_equal(one.steps, points[tag].steps)
+        assert (log.said == fresh.said or "nan" in repr(log.said), log.skipped) == (
+            True,
+            fresh.skipped,
+        )
 
 
 @given(
