@@ -112,7 +112,10 @@ def _groups(home: str, files: Sequence[EventFile]) -> list[_Group]:
             strangers.append(file)
         else:
             own.append(joined)
-    said = {canonical(_trial(some).hpms) for some in trials.values() if _trial(some).is_there}
+    # A run may be called by the time as well.
+    others = {inner: some for inner, some in trials.items() if not _trial(some).is_there}
+    trials = {inner: some for inner, some in trials.items() if inner not in others}
+    said = {canonical(_trial(some).hpms) for some in trials.values()}
     if len(said) < 2:
         # One set of hyperparameters, however often it was written, is that of the run above.
         own += (file for some in trials.values() for file in some)
@@ -120,7 +123,7 @@ def _groups(home: str, files: Sequence[EventFile]) -> list[_Group]:
     groups = [_Group("", own)] if own else []
     if trials and groups and not any(f.points or f.findings or f.log.said[1:] for f in own):
         groups = []  # all that the writer did was to write trials
-    groups += (_Group(inner, some) for inner, some in trials.items())
+    groups += (_Group(inner, some) for inner, some in (trials | others).items())
     return [*groups, *_strangers(home, strangers)]
 
 

@@ -432,6 +432,19 @@ def test_several_trials_are_runs(tmp_path: Path, scalars: int) -> None:
     assert result.closed
 
 
+def test_runs_may_be_called_by_the_time(tmp_path: Path) -> None:
+    """A folder called by the time without what ``add_hparams`` writes is a run of its own."""
+    write(tmp_path / NAME, losses(range(1)))
+    for n in (1, 2):
+        write(tmp_path / f"170000012{n}.5" / NAME, losses(range(n + 1)))
+    [result] = results_of(tmp_path).values()
+    assert [(run.id, run.n_points) for run in result.runs] == [
+        ("run", 1),
+        ("run/1700000121.5", 2),
+        ("run/1700000122.5", 3),
+    ]
+
+
 def test_add_scalars_belongs_to_the_run(tmp_path: Path) -> None:
     """The lines of one plot lie in folders of their own, called by the plot and the line."""
     write(tmp_path / NAME, losses(range(3)))
@@ -651,6 +664,7 @@ def test_a_part_that_went_away(tmp_path: Path) -> None:
     assert result.closed
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     """What would wait for a writer is not opened."""
     os.mkfifo(tmp_path / NAME)
