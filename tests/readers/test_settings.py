@@ -97,24 +97,6 @@ def test_empty_settings_file(tmp_path: Path, content: str) -> None:
     assert (found.hpms, found.findings) == ({}, ())
 
 
-def test_wandb_and_hydra(tmp_path: Path) -> None:
-    """The wrapping of Weights & Biases is taken off, and Hydra's folder is looked into."""
-    (tmp_path / "config.yaml").write_text(
-        "wandb_version: 1\n_wandb: {desc: null, value: {}}\nlr: {desc: null, value: 0.1}\n"
-    )
-    (tmp_path / ".hydra").mkdir()
-    (tmp_path / ".hydra" / "config.yaml").write_text("seed: 3\n")
-    assert read_sidecars(tmp_path / "run.jsonl", "r").hpms == {"lr": 0.1, "seed": 3}
-
-
-def test_flat_keys_that_clash() -> None:
-    """A key that is there dotted and nested keeps its first value, and is named."""
-    flat, problems = flat_config({"a": {"b": 1}, "a.b": 2, "c": {}})
-    assert flat == {"a.b": 1, "c": {}}
-    assert [problem for problem in problems if "'a.b'" in problem] == problems
-    assert len(problems) == 1
-
-
 @pytest.mark.parametrize(("empty", "around"), [("{x: 1}", "{{{}}}"), ("[1, 2]", "[{}]")])
 def test_aliases_without_end(tmp_path: Path, empty: str, around: str) -> None:
     """Aliases of aliases stand for more than fits into memory; they are refused, not expanded."""
@@ -134,3 +116,21 @@ def test_aliases_that_are_few(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("a: &a {lr: 0.1}\nb: *a\nc: &c {inner: *c}\n")
     found = read_sidecars(tmp_path / "run.jsonl", "r")
     assert found.hpms == {"a.lr": 0.1, "b.lr": 0.1, "c.inner": "<dict>"}
+
+
+def test_wandb_and_hydra(tmp_path: Path) -> None:
+    """The wrapping of Weights & Biases is taken off, and Hydra's folder is looked into."""
+    (tmp_path / "config.yaml").write_text(
+        "wandb_version: 1\n_wandb: {desc: null, value: {}}\nlr: {desc: null, value: 0.1}\n"
+    )
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text("seed: 3\n")
+    assert read_sidecars(tmp_path / "run.jsonl", "r").hpms == {"lr": 0.1, "seed": 3}
+
+
+def test_flat_keys_that_clash() -> None:
+    """A key that is there dotted and nested keeps its first value, and is named."""
+    flat, problems = flat_config({"a": {"b": 1}, "a.b": 2, "c": {}})
+    assert flat == {"a.b": 1, "c": {}}
+    assert [problem for problem in problems if "'a.b'" in problem] == problems
+    assert len(problems) == 1
