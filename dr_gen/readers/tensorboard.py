@@ -25,7 +25,7 @@ import attrs
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.tensorboard_folders import GUILD, claims, is_event_name
-from dr_gen.readers.tfevents import is_head
+from dr_gen.readers.tfheads import is_head
 from dr_gen.readers.tree import Tree
 
 __all__ = ["TensorBoardReader"]

@@ -21,8 +21,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dr_gen.readers.protobuf import MalformedMessageError
+from dr_gen.readers.tfchecksums import checksum, checksums
 from dr_gen.readers.tfevent import Extra, Layout
-from dr_gen.readers.tfevents import RecordBlock, checksum, checksums
+from dr_gen.readers.tfevents import RecordBlock
 from dr_gen.readers.tflayouts import KnownLayouts
 from dr_gen.readers.tfnumbers import number_at, numbers, signed
 
