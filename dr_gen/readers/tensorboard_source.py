@@ -202,6 +202,7 @@ class _Run:
         self._first = first_event(files)
         self._joined = series_of(files, self._facts, self._first, options.columns)
         self._trial = _trial(files)
+        self._last = max(map(last_event, files), default=-math.inf)
         usual = options.columns == ColumnMap() and str(path) in mine
         self.steady = usual and self._joined.steady and self._is_steady(path)
 
@@ -212,7 +213,7 @@ class _Run:
         for file in self.files:
             facts.hear(file.log.said)
             facts.skipped.update(file.log.skipped)
-        facts.end(self._trial, max(map(last_event, self.files), default=-math.inf))
+        facts.end(self._trial, self._last)
         if is_finished(self._joined.series):
             facts.metadata["end"] = {"status": "completed", "reason": None}
         guild_facts(facts, self._options.parts)
@@ -253,9 +254,8 @@ class _Run:
         )
         overlapping = any(f.code == "overlapping-files" for f in self._facts.findings)
         damaged = any(f.code == "bad-length" for f in last.findings)
-        said = any(s.extra.what in ("hparams", "session") for f in self.files for s in f.log.said)
         begun = bool(last.points) or not others
-        return alike and begun and not (overlapping or damaged or said)
+        return alike and begun and not (overlapping or damaged or self._trial.is_over(self._last))
 
     def _place(self, path: Path) -> int:
         return [file.member.path for file in self.files].index(str(path))

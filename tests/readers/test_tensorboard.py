@@ -803,6 +803,46 @@ def test_what_needs_the_whole_file(data: bytes, tmp_path: Path) -> None:
     assert READER.read_more([]) == []
 
 
+def test_runs_with_hyperparameters_go_on(tmp_path: Path) -> None:
+    """Lightning writes hyperparameters and an end before it trains: the run can be followed."""
+    first = [event(one, wall=1e9) for one in (session_start({"lr": 0.5}), session_end(1))]
+    path = write(tmp_path / NAME, [*first, *losses(range(3, 6))])
+    before = READER.read(path, "run", ReadOptions())
+    after = grown(path, path.read_bytes() + record(losses(range(6, 7))[0]), before)
+    assert after == READER.read(path, "run", ReadOptions())
+    assert after is not None
+    assert dict(after.runs[0].hpms) == {"lr": 0.5}
+    path = write(tmp_path / "ended" / NAME, [*losses(range(3)), event(session_end(1), wall=2e9)])
+    assert READER.read(path, "run", ReadOptions()).closed
+
+
+def test_restarts_go_on(tmp_path: Path) -> None:
+    """A run that was resumed can be followed once it logged again what was taken back."""
+    restart = event(step=3, wall=1e9 + 500, rest=field(7, field(1, 1)))
+    events = [*losses(range(5)), restart, *losses(range(3, 4), 9.0, 1e9 + 500)]
+    path = write(tmp_path / NAME, events)
+    assert READER.read(path, "run", ReadOptions()).closed
+    path = write(tmp_path / NAME, [*events, *losses(range(4, 5), 9.0, 1e9 + 500)])
+    before = READER.read(path, "run", ReadOptions())
+    more = b"".join(map(record, losses(range(5, 9), 9.0, 1e9 + 500)))
+    after = grown(path, path.read_bytes() + more, before)
+    assert after == READER.read(path, "run", ReadOptions())
+    assert after is not None
+    assert after.runs[0].curve("loss", x="step").values.tolist()[3:5] == [12.0, 13.0]
+
+
+def test_a_large_record_is_said(tmp_path: Path) -> None:
+    """A record that is too large for scalars is passed over, and damage in it found."""
+    data = bytearray(record(event(rest=field(4, bytes(17_000_000)))))
+    path = write(tmp_path / NAME, losses(range(2)))
+    path.write_bytes(path.read_bytes() + data)
+    [finding] = run_of(tmp_path).findings
+    assert (finding.code, str(finding.severity)) == ("large-record", "info")
+    data[100] ^= 1
+    path.write_bytes(path.read_bytes() + data)
+    assert codes(run_of(tmp_path)) == ["bad-checksum", "large-record"]
+
+
 def test_images_go_on(tmp_path: Path) -> None:
     """Images that were appended are counted with those before."""
     image = event(field(1, field(1, b"i") + field(4, b"png")), 3, 1e9)
