@@ -45,6 +45,7 @@ SIDECARS: Final = (
 )
 """Files beside a log that are read for its hyperparameters; earlier ones win."""
 
+_MOST_VALUES: Final = 200_000
 _YAML_FLOAT: Final = re.compile(
     r"""[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+
     |\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$""",
@@ -186,12 +187,26 @@ def _parse_yaml(text: str) -> _Parsed:
     import yaml
 
     try:
-        return yaml.load(text, _yaml_loader()), "", None
+        data = yaml.load(text, _yaml_loader())
+        if _n_values(data, {}) > _MOST_VALUES:
+            return None, f"its aliases stand for more than {_MOST_VALUES} values", None
+        return data, "", None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else None
         return None, f"not YAML: {error.problem or error.context}", line
     except yaml.YAMLError as error:
         return None, f"not YAML: {str(error).splitlines()[0]}", None
+
+
+def _n_values(data: Any, known: dict[int, int]) -> int:
+    """How many values there are; what is named in many places counts in each."""
+    if not isinstance(data, dict | list):
+        return 1
+    if id(data) not in known:
+        known[id(data)] = 1  # where it is inside itself
+        inner = data.values() if isinstance(data, dict) else data
+        known[id(data)] = 1 + sum(_n_values(value, known) for value in inner)
+    return known[id(data)]
 
 
 def _unwrapped(data: dict[Any, Any]) -> dict[Any, Any]:

@@ -15,7 +15,7 @@ flags of Guild, and from ``config``, ``args``, ``hparams`` or ``params`` files b
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -25,9 +25,7 @@ import attrs
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.tensorboard_folders import GUILD, claims, is_event_name
-from dr_gen.readers.tensorboard_more import read_more
-from dr_gen.readers.tensorboard_source import read_source
-from dr_gen.readers.tfevents import is_head
+from dr_gen.readers.tfheads import is_head
 from dr_gen.readers.tree import Tree
 
 __all__ = ["TensorBoardReader"]
@@ -68,7 +66,7 @@ class TensorBoardReader:
 
     def detect(self, path: Path, head: bytes) -> Detection:
         """By the first record; a file called like events is one, even if it is empty or damaged."""
-        if is_head(head[:12]) and _VERSION in head[12:256]:
+        if _VERSION in head[12:256] and is_head(head[:12]):
             return Detection(1.0, "begins with a record of the version of events")
         if is_event_name(path.name):
             what = "is empty" if not head else "does not begin like one"
@@ -77,24 +75,35 @@ class TensorBoardReader:
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The run of the files, or the runs, where ``add_hparams`` wrote several trials."""
-        if (outer := _guild_around(path)) is not None:
-            message = f"a copy of the events of another run, which Guild put into {outer}"
-            hint = "it counts where that run is"
-            place = str(path)
-            found = Finding("dependency-copy", message, Severity.INFO, place, hint=hint)
-            return ReadResult(findings=(found,))
-        return read_source(path, run_id, options, self.clock)
+        [result] = self.read_many([(path, run_id, options)])
+        return result
+
+    def read_many(self, items: Iterable[tuple[Path, str, ReadOptions]]) -> Iterator[ReadResult]:
+        """What `read` gives for each source, in order; what events look like is learnt once."""
+        # Here, so that who has no event files does not wait for what reads them.
+        from dr_gen.readers.tensorboard_source import read_source
+        from dr_gen.readers.tflayouts import KnownLayouts
+
+        known = KnownLayouts()
+        for path, run_id, options in items:
+            copy = _copy_of_dependency(path)
+            yield copy or read_source(path, run_id, options, self.clock, known)
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
         """What `read` would give for files that grew, from what was appended; None: it cannot."""
+        from dr_gen.readers.tensorboard_more import read_more
+
         return [read_more(item, self.clock) for item in items]
 
 
-def _guild_around(path: Path) -> str | None:
-    """The folder of the Guild run that a Guild run lies in, whose dependency it is then."""
+def _copy_of_dependency(path: Path) -> ReadResult | None:
+    """What is said of a Guild run that lies in another: it is what that one depends on."""
     if path.parent.name != GUILD:
         return None
-    for above in path.parent.parent.parents:
-        if os.path.isfile(above / GUILD / "opref"):
-            return str(above)
+    for outer in path.parent.parent.parents:
+        if os.path.isfile(outer / GUILD / "opref"):
+            message = f"a copy of the events of another run, which Guild put into {outer}"
+            hint = "it counts where that run is"
+            found = Finding("dependency-copy", message, Severity.INFO, str(path), hint=hint)
+            return ReadResult(findings=(found,))
     return None

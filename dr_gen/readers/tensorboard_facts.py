@@ -74,6 +74,14 @@ class Trial:
         """Whether anything was written."""
         return bool(self.hpms) or self.end is not None
 
+    def is_over(self, last: float) -> bool:
+        """Whether it said how it ended, and nothing was logged after that.
+
+        Some say so with the hyperparameters, and train then: `last` is the time of the last scalar.
+        """
+        went_on = math.isfinite(self.ended) and last > self.ended + _TOO_LATE
+        return self.end is not None and not went_on
+
 
 def trial_of(said: Iterable[Said]) -> Trial:
     """What the events of a file say to the hparams plugin; the last one counts."""
@@ -235,8 +243,7 @@ class Facts:
         """How the run ended, if nothing was logged after it said so."""
         if trial.group:
             self.metadata["group"] = trial.group
-        went_on = math.isfinite(trial.ended) and last > trial.ended + _TOO_LATE
-        if trial.end is not None and not went_on:
+        if trial.is_over(last):
             self.metadata["end"] = {"status": trial.end, "reason": None}
 
 

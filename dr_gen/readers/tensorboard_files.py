@@ -10,6 +10,7 @@ import attrs
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.tensorboard_folders import Member
 from dr_gen.readers.tfevents import Ending, RecordFile
+from dr_gen.readers.tflayouts import KnownLayouts
 from dr_gen.readers.tfscalars import EventLog, Points
 
 __all__ = ["EventFile", "damages", "read_events"]
@@ -42,7 +43,9 @@ class EventFile:
     is_cut: bool
 
 
-def read_events(member: Member, run: str, *, last: bool) -> EventFile | Finding:
+def read_events(
+    member: Member, run: str, *, last: bool, known: KnownLayouts
+) -> EventFile | Finding:
     """Read one file; a finding when it cannot be read.
 
     Parameters
@@ -52,9 +55,11 @@ def read_events(member: Member, run: str, *, last: bool) -> EventFile | Finding:
         For findings.
     last : bool
         Whether it is the one that may go on: the last record of others is cut off for good.
+    known : KnownLayouts
+        Of events in other files; those of this one are added.
     """
     path = Path(member.path)
-    records, log = RecordFile(path), EventLog()
+    records, log = RecordFile(path), EventLog(known)
     try:
         for block in records.blocks():
             log.take(block)

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +37,9 @@ _OTHER_FILES: Final = frozenset(
 )
 _EMPTY: Final = ".profile-empty"
 _SINCE_1970: Final = re.compile(r"\d{9,11}\.\d+")
-_WRITER: Final = re.compile(r"tfevents\.(?P<time>\d+)\.(?P<host>.+?)(?:\.(?P<process>\d+)\.\d+)?$")
+_WRITER: Final = re.compile(
+    r"tfevents\.(?P<time>\d+)\.(?P<host>.+?)(?:\.(?P<process>\d+)\.\d+)?(?:\.v2)?$"
+)
 
 
 @attrs.frozen
@@ -136,6 +139,7 @@ class _Folders:
 
     def __init__(self, folders: Mapping[str, Sequence[str]]) -> None:
         self._folders = folders
+        self._begun: dict[str, dict[tuple[str, str], float]] = {}
         self._inside: dict[str, list[str]] = {}
         self._around: set[str] = set()
         for folder in folders:
@@ -186,20 +190,24 @@ class _Folders:
         return None
 
     def _is_branch(self, folder: str, above: str, depth: int) -> bool:
-        writers = [_WRITER.search(os.path.basename(path)) for path in self._folders[above]]
-        for path in self._folders[folder]:
-            mine = _WRITER.search(os.path.basename(path))
-            if mine is None or not any(
-                other is not None
-                and mine.group("host", "process") == other.group("host", "process")
-                and int(mine["time"]) >= int(other["time"])
-                for other in writers
-            ):
-                return False
+        begun = self._writers(above)
+        for writer, time in self._writers(folder).items():
             # Only a process has a number: without one, the depth has to tell.
-            if mine["process"] is None and depth == 1:
+            deep_enough = depth == 1 if writer[1] else depth > 1
+            if not (deep_enough and time >= begun.get(writer, math.inf)):
                 return False
         return True
+
+    def _writers(self, folder: str) -> Mapping[tuple[str, str], float]:
+        """Host and process of the writers of a folder, and when each began the first file."""
+        if folder not in self._begun:
+            begun = self._begun[folder] = {}
+            for path in self._folders[folder]:
+                match = _WRITER.search(os.path.basename(path))
+                writer = (match["host"], match["process"] or "") if match else ("", path)
+                time = float(match["time"]) if match else 0.0
+                begun[writer] = min(time, begun.get(writer, math.inf))
+        return self._begun[folder]
 
 
 def _split(folder: str) -> str | None:

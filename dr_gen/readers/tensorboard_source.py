@@ -29,6 +29,7 @@ from dr_gen.readers.tensorboard_runs import (
     plugins_of,
     series_of,
 )
+from dr_gen.readers.tflayouts import KnownLayouts
 
 __all__ = ["left_out", "metadata_of", "read_source"]
 
@@ -51,9 +52,13 @@ class _Group:
 
 
 def read_source(
-    path: Path, run_id: str, options: ReadOptions, clock: Callable[[], datetime]
+    path: Path,
+    run_id: str,
+    options: ReadOptions,
+    clock: Callable[[], datetime],
+    known: KnownLayouts,
 ) -> ReadResult:
-    """What event files hold that were claimed together."""
+    """What event files hold that were claimed together; `known` are the layouts of others."""
     paths = [str(path), *(str(part) for part in options.parts if is_event_name(part.name))]
     homes = arranged(paths)
     findings: list[Finding] = []
@@ -61,7 +66,8 @@ def read_source(
     for home, members in homes.items():
         files = []
         for member in members:
-            found = read_events(member, run_id, last=member.path == str(path))
+            last = member.path == str(path)
+            found = read_events(member, run_id, last=last, known=known)
             if isinstance(found, Finding):
                 findings.append(found)
             else:
@@ -106,7 +112,10 @@ def _groups(home: str, files: Sequence[EventFile]) -> list[_Group]:
             strangers.append(file)
         else:
             own.append(joined)
-    said = {canonical(_trial(some).hpms) for some in trials.values() if _trial(some).is_there}
+    # A run may be called by the time as well.
+    others = {inner: some for inner, some in trials.items() if not _trial(some).is_there}
+    trials = {inner: some for inner, some in trials.items() if inner not in others}
+    said = {canonical(_trial(some).hpms) for some in trials.values()}
     if len(said) < 2:
         # One set of hyperparameters, however often it was written, is that of the run above.
         own += (file for some in trials.values() for file in some)
@@ -114,7 +123,7 @@ def _groups(home: str, files: Sequence[EventFile]) -> list[_Group]:
     groups = [_Group("", own)] if own else []
     if trials and groups and not any(f.points or f.findings or f.log.said[1:] for f in own):
         groups = []  # all that the writer did was to write trials
-    groups += (_Group(inner, some) for inner, some in trials.items())
+    groups += (_Group(inner, some) for inner, some in (trials | others).items())
     return [*groups, *_strangers(home, strangers)]
 
 
@@ -193,6 +202,7 @@ class _Run:
         self._first = first_event(files)
         self._joined = series_of(files, self._facts, self._first, options.columns)
         self._trial = _trial(files)
+        self._last = max(map(last_event, files), default=-math.inf)
         usual = options.columns == ColumnMap() and str(path) in mine
         self.steady = usual and self._joined.steady and self._is_steady(path)
 
@@ -203,7 +213,7 @@ class _Run:
         for file in self.files:
             facts.hear(file.log.said)
             facts.skipped.update(file.log.skipped)
-        facts.end(self._trial, max(map(last_event, self.files), default=-math.inf))
+        facts.end(self._trial, self._last)
         if is_finished(self._joined.series):
             facts.metadata["end"] = {"status": "completed", "reason": None}
         guild_facts(facts, self._options.parts)
@@ -244,9 +254,8 @@ class _Run:
         )
         overlapping = any(f.code == "overlapping-files" for f in self._facts.findings)
         damaged = any(f.code == "bad-length" for f in last.findings)
-        said = any(s.extra.what in ("hparams", "session") for f in self.files for s in f.log.said)
         begun = bool(last.points) or not others
-        return alike and begun and not (overlapping or damaged or said)
+        return alike and begun and not (overlapping or damaged or self._trial.is_over(self._last))
 
     def _place(self, path: Path) -> int:
         return [file.member.path for file in self.files].index(str(path))

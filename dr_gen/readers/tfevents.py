@@ -11,9 +11,8 @@ is that long, so that no wrong length costs memory.
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -21,95 +20,15 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "Ending", "RecordBlock", "RecordFile", "checksum", "checksums", "is_head"]
+from dr_gen.readers.tfchecksums import checksum, crc32c, masked
+from dr_gen.readers.tfheads import AROUND, FOOT, HEAD, Heads, is_head
 
-Differing = Mapping[int, NDArray[np.uint8]]
-Crcs = NDArray[np.uint32]
-HEAD: Final = 12
-FOOT: Final = 4
+__all__ = ["LARGEST", "Ending", "RecordBlock", "RecordFile"]
+
 LARGEST: Final = 1 << 24
 """Records of more bytes are looked over without being kept."""
 
 _BLOCK: Final = 1 << 22
-_ADDED: Final = 0xA282EAD8
-_WORD: Final = 0xFFFF_FFFF
-_POLYNOMIAL: Final = 0x82F6_3B78
-
-
-def checksum(data: bytes) -> int:
-    """The checksum that stands behind `data`.
-
-    Examples
-    --------
-    >>> checksum(bytes([24, 0, 0, 0, 0, 0, 0, 0])).to_bytes(4, "little").hex()
-    'a37f4b22'
-    """
-    return _masked(_crc(data))
-
-
-def is_head(head: bytes) -> bool:
-    """Whether 12 bytes are the beginning of a record: a length with its checksum.
-
-    Examples
-    --------
-    >>> is_head(bytes.fromhex("1800000000000000 a37f4b22")), is_head(bytes(12))
-    (True, False)
-    """
-    return len(head) == HEAD and checksum(head[:8]) == int.from_bytes(head[8:], "little")
-
-
-def checksums(alike: Sequence[bytes], which: NDArray[np.intp], differing: Differing) -> Crcs:
-    """The checksums of many data of one length that differ in few bytes from some that are given.
-
-    Parameters
-    ----------
-    alike : sequence of bytes
-    which : intp array, dims (data,)
-        Which of `alike` each of the data is like.
-    differing : mapping of int to uint8 array, dims (data,)
-        For each byte in which some differ, by exclusive or, from the one that they are like.
-
-    Returns
-    -------
-    uint32 array, dims (data,)
-
-    Examples
-    --------
-    >>> one = checksums([b"loss"], np.array([0]), {3: np.array([ord("s") ^ ord("t")], np.uint8)})
-    >>> one.tolist() == [checksum(b"lost")]
-    True
-    """
-    crcs = np.array([_crc(data) for data in alike], np.uint32)[which]
-    size = len(alike[0])
-    # A CRC is linear: what one byte changes depends on how many come behind it alone.
-    changes = _changes(1 << (size - 1).bit_length())
-    for place, bits in differing.items():
-        crcs ^= changes[size - 1 - place][bits]
-    return ((crcs >> np.uint32(15)) | (crcs << np.uint32(17))) + np.uint32(_ADDED)
-
-
-@functools.cache
-def _changes(size: int) -> Crcs:
-    """What each byte changes in a CRC, by how many bytes come behind it: dims (behind, byte)."""
-    bits = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        bits = (bits >> np.uint32(1)) ^ np.where(bits & 1, np.uint32(_POLYNOMIAL), np.uint32(0))
-    table, changes = bits, np.empty((size, 256), np.uint32)
-    for behind in range(size):
-        changes[behind] = bits
-        bits = (bits >> np.uint32(8)) ^ table[bits & 0xFF]
-    return changes
-
-
-def _masked(crc: int) -> int:
-    return (((crc >> 15) | (crc << 17)) + _ADDED) & _WORD
-
-
-def _crc(data: bytes, before: int = 0) -> int:
-    import google_crc32c
-
-    crc: int = google_crc32c.extend(before, data)
-    return crc
 
 
 @attrs.frozen(eq=False)
@@ -201,7 +120,7 @@ class RecordFile:
         self.large: list[tuple[int, int]] = []
         self.broken: list[int] = []
         self._path = path
-        self._known: dict[bytes, int] = {}
+        self._heads = Heads()
         self._n = 0
 
     def blocks(self) -> Iterator[RecordBlock]:
@@ -212,6 +131,8 @@ class RecordFile:
         OSError
             If the file cannot be read.
         """
+        if os.path.exists(self._path) and not os.path.isfile(self._path):
+            raise OSError(None, "it is no file")  # to open a pipe would wait for a writer
         with open(self._path, "rb", buffering=0) as file:
             file.seek(self.end)
             content, asked = b"", _BLOCK
@@ -248,41 +169,26 @@ class RecordFile:
 
     def _whole(self, content: bytes) -> tuple[RecordBlock, int]:
         """The whole records at the beginning, and how many bytes the next one needs."""
-        starts, sizes, known = [], [], self._known
-        place, last, wanted = 0, len(content) - HEAD - FOOT, 0
-        while place <= last:
-            head = content[place : place + HEAD]
-            # A head that was seen needs no second look: most records have the length of others.
-            size = known.get(head, -1)
-            if size < 0:
-                if not is_head(head):
-                    self.ending = Ending("length", self.end + place, 0)
-                    break
-                size = known[head] = int.from_bytes(head[:8], "little")
-            if size > last - place:
-                wanted = HEAD + size + FOOT
-                break
-            starts.append(place + HEAD)
-            sizes.append(size)
-            place += HEAD + size + FOOT
-        before, first = self.end, self._n
-        self.end += place
-        self._n += len(starts)
-        arrays = np.array(starts, np.intp), np.array(sizes, np.intp)
-        return RecordBlock(content, *arrays, before, first), wanted
+        found = self._heads.follow(content)
+        block = RecordBlock(content, found.starts, found.sizes, self.end, self._n)
+        self.end += found.end
+        self._n += len(found.sizes)
+        if found.is_damaged:
+            self.ending = Ending("length", self.end, 0)
+        return block, found.wanted
 
     def _wanted(self, content: bytes) -> int:
         whole = is_head(content[:HEAD])
-        return HEAD + int.from_bytes(content[:8], "little") + FOOT if whole else 0
+        return AROUND + int.from_bytes(content[:8], "little") if whole else 0
 
     def _pass_over(self, file: BinaryIO, content: bytes, wanted: int) -> None:
         """Compare the checksum of a large record without keeping it."""
-        data, left = content[HEAD:], wanted - HEAD - FOOT - len(content[HEAD:])
-        crc = _crc(data)
+        data, left = content[HEAD:], wanted - AROUND - len(content[HEAD:])
+        crc = crc32c(data)
         while left and (data := file.read(min(left, _BLOCK))):
-            crc = _crc(data, crc)
+            crc = crc32c(data, crc)
             left -= len(data)
-        if left or _read(file, FOOT) != _masked(crc).to_bytes(FOOT, "little"):
+        if left or _read(file, FOOT) != masked(crc).to_bytes(FOOT, "little"):
             self.broken.append(self.end)
         self.large.append((self.end, wanted))
         self.end += wanted

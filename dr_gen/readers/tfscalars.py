@@ -21,8 +21,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dr_gen.readers.protobuf import MalformedMessageError
-from dr_gen.readers.tfevent import Extra, Layout, layout
-from dr_gen.readers.tfevents import RecordBlock, checksum, checksums
+from dr_gen.readers.tfchecksums import checksum, checksums
+from dr_gen.readers.tfevent import Extra, Layout
+from dr_gen.readers.tfevents import RecordBlock
+from dr_gen.readers.tflayouts import KnownLayouts
 from dr_gen.readers.tfnumbers import number_at, numbers, signed
 
 __all__ = ["EventLog", "Points", "Said"]
@@ -101,6 +103,11 @@ class _Collected:
 class EventLog:
     """Collects what the events of one file hold.
 
+    Parameters
+    ----------
+    known : KnownLayouts, optional
+        Those of other files, to be gone on with.
+
     Attributes
     ----------
     said : list of Said
@@ -117,7 +124,7 @@ class EventLog:
         Number and place of records that are no events.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownLayouts | None = None) -> None:
         self.said: list[Said] = []
         self.skipped: Counter[str] = Counter()
         self.plugins: dict[bytes, str] = {}
@@ -125,7 +132,7 @@ class EventLog:
         self.broken: list[tuple[int, int]] = []
         self.odd: list[tuple[int, int]] = []
         self._collected: dict[tuple[bytes, bool], _Collected] = {}
-        self._layouts: dict[tuple[bytes, Any], Layout | None] = {}
+        self._known = KnownLayouts() if known is None else known
         self._first_record = sys.maxsize
 
     def take(self, block: RecordBlock) -> None:
@@ -184,7 +191,7 @@ class EventLog:
             return None
         start = int(block.starts[record])
         try:
-            return layout(block.content, start, start + int(block.sizes[record]))
+            return self._known.find(block.content, start, start + int(block.sizes[record]))
         except MalformedMessageError:
             self.odd.append(place)
             return None
@@ -238,7 +245,7 @@ class EventLog:
         mixed = ((words ^ (words >> np.uint64(31))) * _MIXERS[: words.shape[1]]).sum(axis=1)
         _, first, which = np.unique(mixed, return_index=True, return_inverse=True)
         alike = [masked[row, :size].tobytes() for row in first.tolist()]
-        layouts = [self._like(one, found) for one in alike]
+        layouts = [self._known.like(one, found) for one in alike]
         taken = np.array([one is not None for one in layouts])[which]
         # Two that are mixed into one number need not be the same.
         taken &= (words == words[first[which]]).all(axis=1)
@@ -247,18 +254,6 @@ class EventLog:
             self.broken.append((block.first + record, block.place(record)))
         self._add(records[whole] + block.first, rows[whole], which[whole], layouts)
         return taken
-
-    def _like(self, event: bytes, found: Layout) -> Layout | None:
-        """The layout of an event without its numbers, None if it is another than that found."""
-        key = (event, found.shape)
-        if key not in self._layouts:
-            try:
-                one = layout(event, 0, len(event))
-            except MalformedMessageError:
-                one = None
-            same = one is not None and not one.extras and one.shape == found.shape
-            self._layouts[key] = one if same else None
-        return self._layouts[key]
 
     def _whole(
         self, rows: Bytes, found: Layout, alike: Sequence[bytes], which: NDArray[np.intp]

@@ -99,6 +99,27 @@ def test_empty_settings_file(tmp_path: Path, content: str) -> None:
     assert (found.hpms, found.findings) == ({}, ())
 
 
+@pytest.mark.parametrize(("empty", "around"), [("{x: 1}", "{{{}}}"), ("[1, 2]", "[{}]")])
+def test_aliases_without_end(tmp_path: Path, empty: str, around: str) -> None:
+    """Aliases of aliases stand for more than fits into memory; they are refused, not expanded."""
+    lines = [f"a0: &a0 {empty}"]
+    for i in range(1, 40):
+        named = "k{}: *a{}" if "{{" in around else "*a{1}"
+        inner = ", ".join(named.format(j, i - 1) for j in range(9))
+        lines.append(f"a{i}: &a{i} " + around.format(inner))
+    (tmp_path / "config.yaml").write_text("\n".join(lines))
+    found = read_sidecars(tmp_path / "run.jsonl", "r")
+    assert found.hpms == {}
+    assert ["aliases" in finding.message for finding in found.findings] == [True]
+
+
+def test_aliases_that_are_few(tmp_path: Path) -> None:
+    """Aliases as people write them are what they stand for, also one of itself."""
+    (tmp_path / "config.yaml").write_text("a: &a {lr: 0.1}\nb: *a\nc: &c {inner: *c}\n")
+    found = read_sidecars(tmp_path / "run.jsonl", "r")
+    assert found.hpms == {"a.lr": 0.1, "b.lr": 0.1, "c.inner": "<dict>"}
+
+
 def test_wandb_and_hydra(tmp_path: Path) -> None:
     """The wrapping of Weights & Biases is taken off, and Hydra's folder is looked into."""
     (tmp_path / "config.yaml").write_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import struct
 import subprocess
@@ -431,6 +432,19 @@ def test_several_trials_are_runs(tmp_path: Path, scalars: int) -> None:
     assert result.closed
 
 
+def test_runs_may_be_called_by_the_time(tmp_path: Path) -> None:
+    """A folder called by the time without what ``add_hparams`` writes is a run of its own."""
+    write(tmp_path / NAME, losses(range(1)))
+    for n in (1, 2):
+        write(tmp_path / f"170000012{n}.5" / NAME, losses(range(n + 1)))
+    [result] = results_of(tmp_path).values()
+    assert [(run.id, run.n_points) for run in result.runs] == [
+        ("run", 1),
+        ("run/1700000121.5", 2),
+        ("run/1700000122.5", 3),
+    ]
+
+
 def test_add_scalars_belongs_to_the_run(tmp_path: Path) -> None:
     """The lines of one plot lie in folders of their own, called by the plot and the line."""
     write(tmp_path / NAME, losses(range(3)))
@@ -650,6 +664,27 @@ def test_a_part_that_went_away(tmp_path: Path) -> None:
     assert result.closed
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """What would wait for a writer is not opened."""
+    os.mkfifo(tmp_path / NAME)
+    [result] = results_of(tmp_path).values()
+    assert [finding.code for finding in result.findings] == ["unreadable-file"]
+    assert "it is no file" in result.findings[0].message
+
+
+def test_many_sources_are_as_each(tmp_path: Path) -> None:
+    """Reading sources together, which share what is known of events, changes nothing."""
+    for n in range(3):
+        events = [*losses(range(n, 40 + n)), event(exact("val/θ", n), 300 * n, 1e9)]
+        write(tmp_path / f"run{n}" / NAME, events)
+    items = [
+        (anchor, f"run{i}", ReadOptions(parts=parts))
+        for i, (anchor, parts, _) in enumerate(claimed(tmp_path))
+    ]
+    assert list(READER.read_many(items)) == [READER.read(*item) for item in items]
+
+
 def test_deep_values_are_no_trouble(tmp_path: Path) -> None:
     """Values inside values without end are cut off."""
     value = field(3, b"x")
@@ -766,6 +801,46 @@ def test_what_needs_the_whole_file(data: bytes, tmp_path: Path) -> None:
     before = READER.read(path, "run", ReadOptions())
     assert grown(path, path.read_bytes() + record(data), before) is None
     assert READER.read_more([]) == []
+
+
+def test_runs_with_hyperparameters_go_on(tmp_path: Path) -> None:
+    """Lightning writes hyperparameters and an end before it trains: the run can be followed."""
+    first = [event(one, wall=1e9) for one in (session_start({"lr": 0.5}), session_end(1))]
+    path = write(tmp_path / NAME, [*first, *losses(range(3, 6))])
+    before = READER.read(path, "run", ReadOptions())
+    after = grown(path, path.read_bytes() + record(losses(range(6, 7))[0]), before)
+    assert after == READER.read(path, "run", ReadOptions())
+    assert after is not None
+    assert dict(after.runs[0].hpms) == {"lr": 0.5}
+    path = write(tmp_path / "ended" / NAME, [*losses(range(3)), event(session_end(1), wall=2e9)])
+    assert READER.read(path, "run", ReadOptions()).closed
+
+
+def test_restarts_go_on(tmp_path: Path) -> None:
+    """A run that was resumed can be followed once it logged again what was taken back."""
+    restart = event(step=3, wall=1e9 + 500, rest=field(7, field(1, 1)))
+    events = [*losses(range(5)), restart, *losses(range(3, 4), 9.0, 1e9 + 500)]
+    path = write(tmp_path / NAME, events)
+    assert READER.read(path, "run", ReadOptions()).closed
+    path = write(tmp_path / NAME, [*events, *losses(range(4, 5), 9.0, 1e9 + 500)])
+    before = READER.read(path, "run", ReadOptions())
+    more = b"".join(map(record, losses(range(5, 9), 9.0, 1e9 + 500)))
+    after = grown(path, path.read_bytes() + more, before)
+    assert after == READER.read(path, "run", ReadOptions())
+    assert after is not None
+    assert after.runs[0].curve("loss", x="step").values.tolist()[3:5] == [12.0, 13.0]
+
+
+def test_a_large_record_is_said(tmp_path: Path) -> None:
+    """A record that is too large for scalars is passed over, and damage in it found."""
+    data = bytearray(record(event(rest=field(4, bytes(17_000_000)))))
+    path = write(tmp_path / NAME, losses(range(2)))
+    path.write_bytes(path.read_bytes() + data)
+    [finding] = run_of(tmp_path).findings
+    assert (finding.code, str(finding.severity)) == ("large-record", "info")
+    data[100] ^= 1
+    path.write_bytes(path.read_bytes() + data)
+    assert codes(run_of(tmp_path)) == ["bad-checksum", "large-record"]
 
 
 def test_images_go_on(tmp_path: Path) -> None:

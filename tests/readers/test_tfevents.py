@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dr_gen.readers import tfscalars
+from dr_gen.readers import tfheads, tflayouts, tfscalars
 from dr_gen.readers.protobuf import MalformedMessageError, fields, spans
+from dr_gen.readers.tfchecksums import checksum, checksums
 from dr_gen.readers.tfevent import layout
-from dr_gen.readers.tfevents import LARGEST, RecordFile, checksum, checksums
+from dr_gen.readers.tfevents import LARGEST, RecordFile
 from dr_gen.readers.tfnumbers import number_at, numbers
 from dr_gen.readers.tfscalars import EventLog
 from tests.readers.event_files import (
@@ -117,6 +118,30 @@ def test_many_together_are_as_one_by_one(events: list[bytes], times: int) -> Non
         patch.setattr(tfscalars, "_FEW", 0)
         together = facts(content)
     assert alone == together
+
+
+@given(files=st.lists(st.lists(EVENTS, max_size=4), min_size=2, max_size=4))
+def test_what_is_known_of_other_files_changes_nothing(files: list[list[bytes]]) -> None:
+    """Layouts that were learnt, and those that had to be forgotten, are the same ones."""
+    known = tflayouts.KnownLayouts()
+    for events in files:
+        content = HEADER + b"".join(map(record, events * 15))
+        log = EventLog(known)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tflayouts, "_MOST", 5)
+            for block in RecordFile(Path("events")).read(content):
+                log.take(block)
+        log.close()
+        fresh, points = taken(content)
+        found = dict(log.points())
+        assert found.keys() == points.keys()
+        for tag, one in found.items():
+            assert np.array_equal(one.values, points[tag].values, equal_nan=True)
+            assert np.array_equal(one.steps, points[tag].steps)
+        assert (log.said == fresh.said or "nan" in repr(log.said), log.skipped) == (
+            True,
+            fresh.skipped,
+        )
 
 
 @given(
@@ -243,6 +268,33 @@ def test_one_number_is_as_one_of_many(number: int) -> None:
 
 
 # ------------------------------------------------------------------ files
+
+
+@given(
+    sizes=st.lists(
+        st.tuples(st.lists(st.integers(0, 3), min_size=1, max_size=4), st.integers(1, 12)),
+        min_size=1,
+        max_size=4,
+    ),
+    walk=st.sampled_from([2, 3, 8]),
+    rest=st.binary(max_size=30),
+)
+def test_heads_are_followed_wherever_they_repeat(
+    sizes: list[tuple[list[int], int]], walk: int, rest: bytes
+) -> None:
+    """Sizes that repeat, stop to repeat, and repeat otherwise are found as one by one."""
+    expected = [size for pattern, times in sizes for size in pattern * times]
+    content = b"".join(record(bytes(size)) for size in expected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfheads, "_WALK", walk)
+        found = tfheads.Heads().follow(content + rest)
+    patched = (found.sizes.tolist(), found.end, found.wanted, found.is_damaged)
+    plain = tfheads.Heads().follow(content + rest)
+    assert patched == (plain.sizes.tolist(), plain.end, plain.wanted, plain.is_damaged)
+    assert found.sizes.tolist() == expected
+    assert found.end == len(content)
+    ends = np.cumsum(np.array(expected) + 16)
+    assert found.starts.tolist() == (ends - np.array(expected) - 4).tolist()
 
 
 def test_blocks_of_a_file_are_as_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
