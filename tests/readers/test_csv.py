@@ -384,7 +384,9 @@ def test_a_cell_of_the_standard_library() -> None:
 
 ROWS = st.lists(
     st.tuples(
-        st.sampled_from(["train_loss", "train_loss,train_acc", "train_lr", "val_loss", "train_acc"]),
+        st.sampled_from(
+            ["train_loss", "train_loss,train_acc", "train_lr", "val_loss", "train_acc"]
+        ),
         st.sampled_from([0, 1, 1, 1, 2, -1]),
         st.sampled_from(["0.5", "1", "nan", "-3e-4"]),
     ),
