@@ -23,6 +23,7 @@ from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Detection, Reader
 from dr_gen.readers.csv_log import CsvReader
+from dr_gen.readers.huggingface import HuggingFaceReader
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.native import NativeReader
@@ -33,7 +34,16 @@ GROUP: Final = "dr_gen.readers"
 """Entry point group of formats from outside."""
 
 FORMATS: Final[Mapping[str, Reader]] = MappingProxyType(
-    {one.name: one for one in (NativeReader(), JsonLinesReader(), CsvReader(), LightningReader())}
+    {
+        one.name: one
+        for one in (
+            NativeReader(),
+            JsonLinesReader(),
+            CsvReader(),
+            LightningReader(),
+            HuggingFaceReader(),
+        )
+    }
 )
 """The formats that come with dr_gen, by name."""
 

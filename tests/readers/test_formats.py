@@ -16,6 +16,7 @@ from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, Detection, ReadOptions, ReadResult
 from dr_gen.readers.csv_log import CsvReader
+from dr_gen.readers.huggingface import HuggingFaceReader
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.native import NativeReader
@@ -64,6 +65,7 @@ def test_our_formats() -> None:
         "jsonlines": JsonLinesReader,
         "csv": CsvReader,
         "lightning": LightningReader,
+        "huggingface": HuggingFaceReader,
     }
     assert set(formats.names()) >= set(formats.FORMATS)
     assert formats.reader("native") is formats.FORMATS["native"]
