@@ -24,6 +24,7 @@ from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Detection, Reader
 from dr_gen.readers.csv_log import CsvReader
 from dr_gen.readers.huggingface import HuggingFaceReader
+from dr_gen.readers.json_history import JsonHistoryReader
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.native import NativeReader
@@ -42,6 +43,7 @@ FORMATS: Final[Mapping[str, Reader]] = MappingProxyType(
             CsvReader(),
             LightningReader(),
             HuggingFaceReader(),
+            JsonHistoryReader(),
         )
     }
 )

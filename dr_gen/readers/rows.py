@@ -21,7 +21,7 @@ from dr_gen.model.curve_builder import CurveBuilder
 from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.finding import Finding, Severity, line_ranges
 
-__all__ = ["CurveRows"]
+__all__ = ["CurveRows", "free_address"]
 
 Rows = NDArray[np.intp]
 _UNNAMED: Final = "unnamed"
@@ -200,7 +200,7 @@ class CurveRows:
                 axes, inferred = self._block(split, rows, np.frombuffer(key, np.intp))
                 block = builder.add_block(axes, inferred)
                 for metric, series in members:
-                    to, name = _address(split, metric, taken)
+                    to, name = free_address(split, metric, taken)
                     original = metric if series.original is None else series.original
                     builder.add_curve(0, to, name, series.values, block, original)
         self._write_notes()
@@ -361,8 +361,15 @@ def _together(codes: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return ranked
 
 
-def _address(split: str, metric: str, taken: set[str]) -> tuple[str, str]:
-    """Split and metric under names that an address can hold, each once."""
+def free_address(split: str, metric: str, taken: set[str]) -> tuple[str, str]:
+    """Split and metric under names that an address can hold, each once.
+
+    Examples
+    --------
+    >>> taken: set[str] = set()
+    >>> free_address("val/easy", "loss", taken), free_address("val", "easy/loss", taken)
+    (('val', 'easy/loss'), ('val', 'easy/loss_2'))
+    """
     # The first slash of an address ends the split; what follows belongs to the metric.
     split, _, rest = split.strip().strip("/").partition("/")
     metric = (f"{rest}/{metric}" if rest else metric).strip() or _UNNAMED

@@ -17,6 +17,7 @@ from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, Detection, ReadOptions, ReadResult
 from dr_gen.readers.csv_log import CsvReader
 from dr_gen.readers.huggingface import HuggingFaceReader
+from dr_gen.readers.json_history import JsonHistoryReader
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.native import NativeReader
@@ -66,6 +67,7 @@ def test_our_formats() -> None:
         "csv": CsvReader,
         "lightning": LightningReader,
         "huggingface": HuggingFaceReader,
+        "json-history": JsonHistoryReader,
     }
     assert set(formats.names()) >= set(formats.FORMATS)
     assert formats.reader("native") is formats.FORMATS["native"]
