@@ -33,7 +33,7 @@ def monitor_claims(tree: Tree) -> Iterator[Claim]:
         found = sorted((n for n in names if n.endswith(_ENDING)), key=natural_order)
         if found:
             paths = [os.path.join(folder, name) for name in found]
-            yield Claim(paths[0], tuple(paths[1:]), named=folder)
+            yield Claim(paths[0], tuple(paths[1:]), named=folder or os.curdir)
 
 
 def together(files: Sequence[TableFile]) -> TableFile:

@@ -104,7 +104,7 @@ def _claim(tree: Tree, output: str, folders: list[str]) -> Claim:
     for folder in dict.fromkeys((output, *ordered[:1])):
         inside = tree.folders.get(folder, ())
         files += [os.path.join(folder, name) for name in SETTINGS if name in inside]
-    return Claim(files[0], tuple(dict.fromkeys(files[1:])), named=output)
+    return Claim(files[0], tuple(dict.fromkeys(files[1:])), named=output or os.curdir)
 
 
 def _rank(folder: str, output: str) -> tuple[bool, int]:

@@ -76,7 +76,7 @@ class JsonHistoryReader:
             if epochs:
                 found = [*epochs, *([_LAST] if _LAST in names else [])]
                 *parts, path = (os.path.join(folder, name) for name in found)
-                yield Claim(path, tuple(parts), named=folder)
+                yield Claim(path, tuple(parts), named=folder or os.curdir)
 
     def detect(self, path: Path, head: bytes) -> Detection:
         """By what the beginning of the document holds; never above 0.85."""
