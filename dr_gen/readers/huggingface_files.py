@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,8 +73,8 @@ class Output:
         files = [path, *options.parts]
         self._result_files = [file for file in files if file.name in RESULTS]
         # Whatever it is called: the caller may have named the format.
-        self._states = [
-            read_state(file, run_id)
+        self._state_files = [
+            file
             for file in files
             if file.name == STATE or (file == path and file.name not in RESULTS)
         ]
@@ -85,15 +85,12 @@ class Output:
     def result(self) -> ReadResult:
         """Its runs."""
         results = self._results()
-        findings = [finding for state in self._states for finding in state.findings]
-        there = {f.path for f in findings if f.code == "unreadable-file"}
-        states = [state for state in self._states if str(state.path) not in there]
-        if not states and not results.values:
-            return ReadResult(findings=(*findings, *self._findings))
+        found = trainings(self._states(), self._path)
+        if not found and not results.values:
+            return ReadResult(findings=tuple(self._findings))
         settings = self._settings()
-        if not states:
+        if not found:
             return ReadResult((self._of_results(results, settings),), closed=True)
-        found = trainings(states, self._path)
         steps = self._steps()
         fits = _is_same_training(found[0].longest.rows, steps)
         runs = [self._run(found[0], results, settings, steps if fits else [])]
@@ -102,7 +99,16 @@ class Output:
             runs.append(self._of_steps(steps))
         return ReadResult(tuple(runs), closed=True)
 
-    # ------------------------------------------------------------------ the other files
+    # ------------------------------------------------------------------ the files
+
+    def _states(self) -> Iterator[State]:
+        """The states that can be read, one at a time: each repeats the history of the others."""
+        for file in self._state_files:
+            state = read_state(file, self._run_id)
+            if any(finding.code == "unreadable-file" for finding in state.findings):
+                self._findings += state.findings
+            else:
+                yield state
 
     def _results(self) -> _Results:
         found = _Results()
@@ -138,7 +144,7 @@ class Output:
     def _run(
         self, training: Training, results: _Results, settings: Settings, steps: Rows
     ) -> RunData:
-        rows = [(line, dict(row)) for line, row in training.longest.rows]
+        rows = training.longest.placed()
         rows += _later(rows, steps)
         reached = max((count_of(row.get("step")) for _, row in rows), default=0)
         places = {"step": training.last.global_step or None}
@@ -158,7 +164,7 @@ class Output:
         path = str(training.longest.path)
         strange = Finding("other-training", message, Severity.WARNING, path, None, run_id, hint)
         findings = [strange, *(f for state in training.states for f in state.findings)]
-        rows = [(line, dict(row)) for line, row in training.longest.rows]
+        rows = training.longest.placed()
         end = end_of(training, {}, 0)
         none = Settings()
         return self._built(run_id, training, rows, none, findings, _Results(), end)
@@ -267,10 +273,10 @@ class _Results:
 _STEP_NAMES: Final = {"current_steps": "step", "lr": "learning_rate"}
 
 
-def _is_same_training(rows: Rows, steps: Rows) -> bool:
+def _is_same_training(rows: Sequence[Mapping[str, Any]], steps: Rows) -> bool:
     """Whether some loss at some step is the same, or there is none to compare."""
     known = {
-        row["step"]: row["loss"] for _, row in rows if "loss" in row and _is_plain(row.get("step"))
+        row["step"]: row["loss"] for row in rows if "loss" in row and _is_plain(row.get("step"))
     }
     pairs = [
         (known[row["step"]], row["loss"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -64,21 +65,37 @@ def trainings(states: Iterable[State], anchor: Path) -> list[Training]:
     A state whose history is the beginning of that of another is of the same training. Damaged ones
     may lack rows between others.
     """
-    ordered = sorted(states, key=lambda s: (-len(s.rows), -s.global_step, str(s.path)))
-    groups: list[tuple[State, list[str], set[str], list[State]]] = []
-    for state in ordered:
-        keys = state.keys()
-        for longest, rows, known, members in groups:
-            begins = rows[: len(keys)] == keys
-            whole = longest.whole and state.whole
-            if begins or (not whole and known.issuperset(keys)):
-                members.append(state)
+    groups: list[list[State]] = []
+    for state in states:
+        for members in groups:
+            longest = members[0]
+            if len(state.rows) <= len(longest.rows):
+                if _begins(longest, state):
+                    members.append(state.without_rows())
+                    break
+            elif _begins(state, longest):
+                members[0] = longest.without_rows()
+                members.insert(0, state)
                 break
         else:
-            groups.append((state, keys, set(keys), [state]))
-    found = [Training(tuple(members)) for _, _, _, members in groups]
+            groups.append([state])
+    found = [Training(tuple(members)) for members in groups]
     found.sort(key=lambda training: anchor not in [state.path for state in training.states])
     return found
+
+
+def _begins(longer: State, shorter: State) -> bool:
+    """Whether a history begins with another one; of a damaged one rows may be missing."""
+    if longer.rows[: len(shorter.rows)] == shorter.rows:
+        return True
+    if longer.whole and shorter.whole:
+        return False
+    known = {_key(row) for row in longer.rows}
+    return all(_key(row) in known for row in shorter.rows)
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True)
 
 
 def end_of(training: Training, results: Mapping[str, Any], reached: float) -> dict[str, str]:
@@ -94,7 +111,7 @@ def end_of(training: Training, results: Mapping[str, Any], reached: float) -> di
     """
     state = training.last
     step, most = max(state.global_step, reached), state.max_steps
-    if any(is_closing(row) for s in training.states for _, row in s.rows[-1:]):
+    if any(is_closing(state.last) for state in training.states):
         return {"status": "completed", "reason": "the training was summed up at its end"}
     if "train_runtime" in results:
         return {"status": "completed", "reason": "the results of the training were written"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +17,7 @@ from dr_gen.readers.text_files import read_text
 
 __all__ = ["State", "count_of", "is_closing", "is_timing", "read_object", "read_state"]
 
+_CONSTANTS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _MANY: Final = 2**53
 _HISTORY: Final = '"log_history"'
 # Rows are flat: an object without another one in it.
@@ -36,33 +39,47 @@ class State:
     path : Path
     facts : mapping
         All but the history.
-    rows : list of (int, dict)
-        The line and the content of each entry of the history.
+    rows : list of dict
+        The entries of the history.
+    lines : list of int
+        The lines of these, where they are known already.
     findings : tuple of Finding
     whole : bool
         Whether nothing is missing.
+    last : mapping
+        The last of the rows.
     """
 
     path: Path
     facts: Mapping[str, Any] = attrs.field(factory=dict)
-    rows: list[tuple[int, dict[str, Any]]] = attrs.field(factory=list)
+    rows: list[dict[str, Any]] = attrs.field(factory=list)
+    lines: list[int] = attrs.field(factory=list)
     findings: tuple[Finding, ...] = ()
     whole: bool = True
+    last: Mapping[str, Any] = attrs.field()
+
+    @last.default
+    def _last_row(self) -> Mapping[str, Any]:
+        return self.rows[-1] if self.rows else {}
 
     @property
     def global_step(self) -> float:
         """The step it was saved at, as it says or as its rows tell."""
-        steps = [self.facts.get("global_step"), *(row.get("step") for _, row in self.rows[-1:])]
-        return max(map(count_of, steps))
+        return max(count_of(self.facts.get("global_step")), count_of(self.last.get("step")))
 
     @property
     def max_steps(self) -> float:
         """The step that was to be reached; 0 if that is not known."""
         return max(0, count_of(self.facts.get("max_steps")))
 
-    def keys(self) -> list[str]:
-        """The rows as texts that are equal if the rows are."""
-        return [json.dumps(row, sort_keys=True, default=str) for _, row in self.rows]
+    def without_rows(self) -> State:
+        """The same, where the rows are known from another state."""
+        return attrs.evolve(self, rows=[], lines=[], last=self.last)
+
+    def placed(self) -> list[tuple[int, dict[str, Any]]]:
+        """Copies of the rows, with their lines in the file."""
+        lines = self.lines or _lines(read_text(self.path, "").text, self.rows)
+        return [(line, dict(row)) for line, row in zip(lines, self.rows, strict=True)]
 
 
 def is_timing(name: str) -> bool:
@@ -97,18 +114,19 @@ def read_state(path: Path, run: str) -> State:
         return State(path, findings=findings, whole=False)
     found, problem = _parsed(text)
     if found is None:
-        rows = list(_flat_rows(text))
+        placed = list(_flat_rows(text))
+        lines, rows = [line for line, _ in placed], [row for _, row in placed]
         facts = {name: value for name, value in _facts(text) if value is not None}
         message = f"{problem[0]}; {len(rows)} rows of its history are whole"
         damage = _finding(path, run, "bad-json", message, problem[1])
-        return State(path, facts, rows, (*findings, damage), whole=False)
+        return State(path, facts, rows, lines, (*findings, damage), whole=False)
     history = found.pop("log_history", None) or []
     if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
         message = "its log_history is no list of objects"
         strange = _finding(path, run, "not-an-object", message)
-        rows_ = [row for row in history if isinstance(row, dict)] if _is_list(history) else []
-        return State(path, found, [(1, row) for row in rows_], (*findings, strange), whole=False)
-    return State(path, found, _placed(text, history), findings)
+        rows = [row for row in history if isinstance(row, dict)] if _is_list(history) else []
+        return State(path, found, rows, [1] * len(rows), (*findings, strange), whole=False)
+    return State(path, found, history, findings=findings)
 
 
 def _text(path: Path, run: str) -> tuple[str, tuple[Finding, ...]]:
@@ -119,7 +137,8 @@ def _text(path: Path, run: str) -> tuple[str, tuple[Finding, ...]]:
 def _parsed(text: str) -> tuple[dict[str, Any] | None, tuple[str, int | None]]:
     """The object that a text is, or what is wrong with it, and in which line."""
     try:
-        found = json.loads(text)
+        # NaN is one object, so that rows with it are equal if the others of their values are.
+        found = json.loads(text, parse_constant=_CONSTANTS.__getitem__)
     except json.JSONDecodeError as error:
         return None, (f"not JSON: {error.msg}, column {error.colno}", error.lineno)
     except (ValueError, RecursionError) as error:
@@ -139,7 +158,7 @@ def _flat_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     line, counted = 1, 0
     for match in _FLAT.finditer(text, max(text.find(_HISTORY), 0)):
         try:
-            row = json.loads(match[0])
+            row = json.loads(match[0], parse_constant=_CONSTANTS.__getitem__)
         except ValueError:
             continue
         if "step" in row or "epoch" in row:
@@ -156,20 +175,19 @@ def _facts(text: str) -> Iterator[tuple[str, Any]]:
             continue
 
 
-def _placed(text: str, history: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
-    """The rows with their lines."""
-    flat = not any(isinstance(v, dict | list) for row in history for v in row.values())
-    start = text.find(_HISTORY)
-    line, counted = text.count("\n", 0, max(start, 0)) + 1, max(start, 0)
-    if not flat:
-        return [(line, row) for row in history]
-    placed = []
-    for match, row in zip(_FLAT.finditer(text, counted), history, strict=False):
+def _lines(text: str, history: list[dict[str, Any]]) -> list[int]:
+    """The line of each row."""
+    start = max(text.find(_HISTORY), 0)
+    line, counted = text.count("\n", 0, start) + 1, start
+    if any(isinstance(v, dict | list) for row in history for v in row.values()):
+        return [line] * len(history)
+    lines: list[int] = []
+    for match in itertools.islice(_FLAT.finditer(text, start), len(history)):
         line += text.count("\n", counted, match.start())
         counted = match.start()
-        placed.append((line, row))
+        lines.append(line)
     # A brace in a text hides the rows behind it.
-    return placed + [(line, row) for row in history[len(placed) :]]
+    return lines + [line] * (len(history) - len(lines))
 
 
 def _is_list(value: Any) -> bool:

@@ -135,6 +135,17 @@ def test_checkpoints_are_one_run(tmp_path: Path) -> None:
     assert (len(run.curve("train/loss")), codes(run)) == (11, [])
 
 
+def test_rows_that_are_no_numbers_are_alike(tmp_path: Path) -> None:
+    """A loss that is NaN in two checkpoints is the same row, whichever file comes first."""
+    rows = [{"loss": float("nan"), "step": 10, "epoch": 0.5}, *history(60)[2:]]
+    write_state(tmp_path / "checkpoint-60", rows, global_step=60)
+    write_state(tmp_path / "checkpoint-90", rows[:1], global_step=90)
+    write_state(tmp_path / "checkpoint-30", rows[:3], global_step=30)
+    run = run_of(tmp_path)
+    assert (codes(run), run.metadata["checkpoints"]) == ([], [30, 60, 90])
+    assert run.metadata["trainer_state"]["global_step"] == 90
+
+
 def test_two_trainings_in_one_folder(tmp_path: Path) -> None:
     """A checkpoint of another training is a run of its own, and said to be one."""
     write_state(tmp_path / "checkpoint-100", history(100), max_steps=200, global_step=100)
