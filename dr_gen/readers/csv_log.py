@@ -11,11 +11,13 @@ A table may hold several runs: where a counter begins again for each ``seed``, `
 name that counts the rows is the epoch of a history, or the step.
 
 The files ``0.monitor.csv``, ``1.monitor.csv``, … in one folder are the environments of one run:
-their episodes are one table, in the order of time.
+their episodes are one table, in the order of time. ``train.csv`` and ``eval.csv`` in one folder,
+and other tables whose names differ in the split alone, are the splits of one run.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -27,7 +29,7 @@ import attrs
 from dr_gen.model.finding import Finding
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
-from dr_gen.readers.csv_monitors import monitor_claims, together
+from dr_gen.readers.csv_groups import monitor_claims, split_claims, splits_together, together
 from dr_gen.readers.csv_runs import Part, indexed, runs_in
 from dr_gen.readers.csv_sniffing import CEILING, csv_detection, is_monitor
 from dr_gen.readers.delimited import Table
@@ -71,8 +73,8 @@ class CsvReader:
         return CEILING
 
     def claims(self, tree: Tree) -> Iterator[Claim]:
-        """The monitors of one folder are one run; every other table is a source of its own."""
-        return monitor_claims(tree)
+        """The monitors of one folder, and tables that are called alike but for their split."""
+        return itertools.chain(monitor_claims(tree), split_claims(tree))
 
     def detect(self, path: Path, head: bytes) -> Detection:
         """See `csv_detection`; never above 0.9, for formats that are known exactly."""
@@ -81,15 +83,17 @@ class CsvReader:
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The runs of a file; none when it holds no header, or a table of other things."""
         file = read_table(path, run_id)
+        others = [(part, read_table(part, run_id)) for part in options.parts]
         if is_monitor(file.table):
-            others = [read_table(part, run_id) for part in options.parts]
-            file = together([file, *others])
+            file = together([file, *(other for _, other in others)])
+        elif others:
+            file = splits_together([(path, file), *others], run_id)
         if file.table.form is None:
             return ReadResult(findings=file.findings)
         cells, index = indexed(file.table.columns)
         parts = runs_in(cells, file.table.lines, options.columns.hpms)
         runs: list[RunData] = []
-        steady = len(parts) == 1 and index is None
+        steady = len(parts) == 1 and index is None and not others
         for part in parts:
             found = self._run(path, run_id, options, file, part, index)
             if isinstance(found, Finding):

@@ -70,7 +70,7 @@ class LightningReader:
             path = os.path.join(folder, _SETTINGS)
             if _METRICS in names and (_SETTINGS in names or _is_version(folder)):
                 parts = (path,) if _SETTINGS in names else ()
-                yield Claim(os.path.join(folder, _METRICS), parts, named=folder)
+                yield Claim(os.path.join(folder, _METRICS), parts, named=folder or os.curdir)
             elif _SETTINGS in names and _is_version(folder):
                 yield Claim(path, named=folder, alone_in=folder)
 
@@ -81,14 +81,16 @@ class LightningReader:
             return Detection(0.6, "the hyperparameters of a version")
         if path.name != _METRICS:
             return Detection(0.0, f"not called {_METRICS}")
-        if not head.strip() and in_version:
-            return Detection(0.5, "a version without any metric")
+        if not head.strip():
+            return Detection(0.5, "the name alone; there is no metric in it")
         text = decoded_head(path, head).decode(errors="replace")
         names = set(parse_table(text, limit=2).columns)
-        if "step" not in names or len(names) < 2:
-            return Detection(0.0, "no column called step in its header")
         if in_version:
-            return Detection(1.0, f"the metrics of {path.parent.name}")
+            # Damaged or not: whatever stopped it, it was a run.
+            sure = 1.0 if "step" in names else 0.4
+            return Detection(sure, f"the metrics of {path.parent.name}")
+        if "step" not in names or len(names) < 3:
+            return Detection(0.0, "no column called step in its header")
         if "epoch" in names:
             return Detection(0.95, f"{_METRICS} with columns epoch and step")
         return Detection(0.0, "no column called epoch in its header")
@@ -101,7 +103,8 @@ class LightningReader:
         table = file.table
         if any(finding.code == "unreadable-file" for finding in file.findings):
             return ReadResult(findings=file.findings)
-        if table.form is not None and not {"epoch", "step"} & set(table.columns):
+        named = _is_version(os.fspath(path.parent)) or {"epoch", "step"} & set(table.columns)
+        if table.form is not None and not named:
             message = "the header has neither step nor epoch"
             strange = Finding("not-a-log", message, Severity.ERROR, str(path), None, run_id)
             return ReadResult(findings=(*file.findings, strange))

@@ -27,6 +27,7 @@ _WORDS: Final = {
     "na": None,
     "-": None,
 }
+_NO_SIGNS: Final = str.maketrans("", "", "+-")
 _SMALL: Final = 2**53
 _LARGEST_OBJECT: Final = 100_000
 
@@ -77,12 +78,13 @@ def values_of(texts: Sequence[str]) -> Sequence[Any]:
     [1, 'off']
     """
     try:
+        together = "".join(texts)
         # Python takes 1_000 for a number as well, but nobody else does.
-        if any("_" in text for text in texts):
+        if "_" in together:
             return [value_of(text) for text in texts]
-        if _is_whole(texts[0]) and _is_whole(texts[-1]):
-            whole = list(map(int, texts)) if all(map(_is_whole, texts)) else []
-            if whole and min(whole) > -_SMALL and max(whole) < _SMALL:
+        if together.isascii() and together.translate(_NO_SIGNS).isdecimal():
+            whole = list(map(int, texts))
+            if min(whole) > -_SMALL and max(whole) < _SMALL:
                 return Numbers(np.array(whole, np.int64), whole[0], whole[-1])
         numbers = np.array(list(map(float, texts)), np.float64)
     except ValueError:
@@ -106,7 +108,11 @@ def _typed(text: str) -> float | int:
 
 def has_objects(columns: Mapping[str, Sequence[str]]) -> bool:
     """Whether some cells are dicts or lists that are written out."""
-    return any(cell[:1] in ("{", "[") for cells in columns.values() for cell in cells)
+    for cells in columns.values():
+        together = "".join(cells)
+        if ("{" in together or "[" in together) and any(c[:1] in ("{", "[") for c in cells):
+            return True
+    return False
 
 
 def records_of(columns: Mapping[str, Sequence[str]], n: int) -> list[dict[str, Any]]:
@@ -141,7 +147,7 @@ def columns_of(columns: Mapping[str, Sequence[str]], lines: Sequence[int]) -> Co
     found = Columns(Numbers(numbers, lines[0], lines[-1]))
     every: NDArray[np.intp] = np.arange(len(lines))
     for name, cells in columns.items():
-        if all(cells):
+        if "" not in cells:
             found.add_column(name, every, values_of(cells))
         elif any(cells):
             rows = np.flatnonzero(np.array(list(map(bool, cells))))

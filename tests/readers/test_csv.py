@@ -20,6 +20,7 @@ from dr_gen.readers.contract import ColumnMap, More, ReadOptions, ReadResult
 from dr_gen.readers.csv_log import CsvReader
 from dr_gen.readers.delimited import parse_table, split_line
 from dr_gen.readers.text_columns import value_of, values_of
+from dr_gen.readers.tree import Tree, walk
 from dr_gen.testing import ReaderContract
 from tests.readers.logged import as_logged, mutated, rows_of
 
@@ -264,6 +265,24 @@ def test_monitors_are_put_in_order(tmp_path: Path) -> None:
     rewards = run.curve("train/r", x="time")
     assert (rewards.xs.tolist(), rewards.values.tolist()) == ([1, 2, 3, 5], [1.5, 1.5, 2.5, 5.5])
     assert dict(run.hpms) == {"env_id": "Hop-v1"}
+
+
+def test_a_table_for_each_split(tmp_path: Path) -> None:
+    """Tables that are called alike but for the split are one run; other tables are not taken."""
+    (tmp_path / "train.csv").write_text(",loss,lr\n0,3,0.1\n1,2,0.1\n")
+    (tmp_path / "eval.csv").write_text(",loss,acc\n0,4,0.5\n1,3,0.6\n")
+    (tmp_path / "test.csv").write_text("image,label\na,1\nb,2\n")
+    (tmp_path / "config.json").write_text('{"lr": 0.1}')
+    [claim] = CsvReader().claims(Tree.of(walk(str(tmp_path))[0]))
+    assert (Path(claim.path).name, claim.named) == ("train.csv", str(tmp_path))
+    options = ReadOptions(parts=tuple(map(Path, claim.parts)))
+    result = CsvReader().read(Path(claim.path), "r", options)
+    [run] = result.runs
+    assert sorted(run.metrics) == ["eval/acc", "eval/loss", "train/loss", "train/lr"]
+    assert run.curve("eval/loss", x="step").values.tolist() == [4, 3]
+    assert run.curve("train/loss", x="step").xs.tolist() == [0, 1]
+    assert found(run) == [("other-columns", None)]
+    assert result.closed
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,13 @@ def test_runs_without_metrics(tmp_path: Path) -> None:
     [run] = read(writer.path).runs
     assert (dict(run.hpms), run.n_points) == ({"lr": 0.5}, 0)
     assert [finding.code for finding in run.findings] == ["empty-file"]
+    writer.path.write_bytes(b"epoch,st")
+    found = formats.detect(writer.path, b"epoch,st")
+    assert found is not None
+    assert found[0].name == "lightning"
+    [run] = read(writer.path).runs
+    assert [finding.code for finding in run.findings] == ["truncated-line"]
+    assert [c.named for c in READER.claims(Tree.of(["metrics.csv", "hparams.yaml"]))] == ["."]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +164,7 @@ def test_runs_without_metrics(tmp_path: Path) -> None:
         ("a/metrics.csv", b"step,acc\n1,2\n"),
         ("version_0/loss.csv", b"epoch,step,loss\n0,1,2\n"),
         ("a/hparams.yaml", b"lr: 1\n"),
-        ("a/metrics.csv", b""),
+        ("a/metrics.csv", b"epoch,step\n1,2\n"),
     ],
 )
 def test_what_is_not_of_lightning(name: str, head: bytes) -> None:

@@ -192,6 +192,18 @@ def test_procgen(real_logs: Path) -> None:
     mazes = [run_of(results / f"easy-200-run{i}" / "progress-maze-test.csv") for i in range(3)]
     assert [run.value("test/eprewmean@max") for run in mazes] == [10.0] * 3
     assert len(list(results.rglob("*.csv"))) == 27
+    claims = list(CsvReader().claims(Tree.of(walk(str(results))[0])))
+    names = {Path(claim.named).relative_to(results).as_posix() for claim in claims}
+    games = ("coinrun", "maze", "starpilot")
+    assert names >= {f"easy-200-run{i}/progress-{game}" for i in range(3) for game in games}
+    claim = next(claim for claim in claims if claim.named.endswith("run0/progress-maze"))
+    run = run_of(Path(claim.path), *map(Path, claim.parts))
+    last = [run.curve(f"{split}/eprewmean", x="total_timesteps").values[-1] for split in run]
+    assert (tuple(run), last[1]) == (("train", "test"), pytest.approx(5.7, abs=1e-6))
+    for file, split in zip((claim.path, *claim.parts), run, strict=True):
+        rows = Path(file).read_text().splitlines()[1:]
+        curve = run.curve(f"{split}/eprewmean", x="total_timesteps")
+        assert curve.values.tolist() == [float(row.split(",")[1]) for row in rows]
 
 
 def test_ray(real_logs: Path) -> None:
