@@ -190,3 +190,13 @@ def test_equal_keys(left: Any, right: Any, same: bool) -> None:
         len(items.filter("a = key(b)")) == len(items.filter(Collection.eq("a", Key("b")))) == same
     )
     assert len(items.filter("a != key(b)")) == (not same)
+
+
+def test_a_text_is_a_value_before_it_is_a_key() -> None:
+    """What the key on the left has as a value is meant as one; `Key` says otherwise."""
+    items = Collection([{"w": "h", "h": 2}, {"w": 2, "h": 2}])
+    for meant in (Collection.eq("w", "h"), "w = h"):
+        assert list(items.filter(meant)) == [items[0]]
+    assert list(items.filter(Collection.eq("w", Key("h")))) == [items[1]]
+    assert list(items[1:].filter(Collection.eq("w", "h"))) == []
+    assert list(Collection([{"w": 2, "h": 2}]).filter(Collection.eq("w", "h"))) == [items[1]]
