@@ -65,7 +65,8 @@ def _print(group: RunGroup, found: DesignCheck) -> None:
     counts = Counter(issue.severity for issue in found.issues)
     nouns = zip(_HEADINGS, ("error", "warning", "note"), strict=True)
     parts = [counted(counts[severity], noun) for severity, noun in nouns if counts[severity]]
-    note(", ".join(parts) if parts else "nothing stands in the way of comparing configurations")
+    fine = "nothing stands in the way of comparing configurations"
+    note(", ".join(parts) if parts else fine if found.n_runs else "there is nothing to check")
 
 
 def _headline(group: RunGroup, found: DesignCheck) -> str:

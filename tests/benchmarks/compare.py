@@ -11,7 +11,9 @@ Logs are made for it. Each repetition is a process of its own, with the page cac
 outside the clock; the contestants take turns, so that whatever else the machine does hits them
 alike. A table shows medians. Peers use one thread, as dr_gen does unless it says otherwise; what
 they do, and what they leave out: see `peers`. One that is not installed is left out. All who load
-the same logs have to come up with the same points, bit for bit, or nothing is shown.
+the same logs have to come up with the same points, bit for bit, or nothing is shown; so have dr_gen
+and HydraFlow (Python 3.13 or newer), which are asked about the hyperparameters of runs that are
+loaded (``--only select``; see `selecting`), with the same answers.
 
 A ratio says how many times as much the other needs: below 1, dr_gen needs more. Memory is the
 highest of the process, with the interpreter and all imports.

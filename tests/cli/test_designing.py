@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from dr_gen.cli.main import main
+from dr_gen.model.group import RunGroup
 from dr_gen.readers.runlogger import RunLogger
+from dr_gen.store.store import save
 
 
 @pytest.fixture
@@ -92,3 +94,11 @@ def test_text_fits_a_terminal(logs: Path, monkeypatch: pytest.MonkeyPatch) -> No
     printed = [line for line in lines if not line.startswith("dr-gen:")]
     assert any("missing-cells" in line for line in printed)
     assert max(len(line) for line in printed if "\x1b" not in line) <= 60
+
+
+def test_no_runs_are_nothing_to_check(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A store without runs is not said to be fine."""
+    save(RunGroup.from_runs([]), tmp_path / "store")
+    code, out, err = run(capsys, "design", tmp_path / "store")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "there is nothing to check"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dr_gen.errors import UnknownKeyError
 from dr_gen.model.collection import Collection
+from dr_gen.model.criteria import Key
 from dr_gen.model.group import RunGroup
 from dr_gen.model.hpm import MISSING, canonical
 from dr_gen.model.labels import Labels
@@ -156,3 +157,46 @@ def test_a_value_selects_the_runs_that_have_it(group: RunGroup, data: st.DataObj
     selected = group.filter((key, [value]))
     wanted = [r.id for r in group if key in r.hpms and canonical(r.hpms[key]) == canonical(value)]
     assert list(selected.ids) == wanted
+
+
+@given(hpm_values(), hpm_values())
+def test_two_keys_are_compared_by_meaning(left: Any, right: Any) -> None:
+    """Keys are equal as values are anywhere: by content, NaN to NaN, a bool to no number."""
+    same = canonical(left) == canonical(right)
+    items = Collection([{"a": left, "b": right}, {"a": 1}])
+    assert len(items.filter(Collection.eq("a", Key("b")))) == int(same)
+    assert len(items.filter(Collection.ne("a", Key("b")))) == int(not same)
+    assert len(items.filter(Collection.eq("a", Key("a")))) == 2
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        (1, 1.0, True),
+        (True, 1, False),
+        (0, False, False),
+        (float("nan"), float("nan"), True),
+        ([1, True], [1.0, 1], False),
+        ([1, float("nan")], [1.0, float("nan")], True),
+        ({"a": 1}, {"a": 1.0}, True),
+        ("1", 1, False),
+        (None, None, True),
+    ],
+)
+def test_equal_keys(left: Any, right: Any, same: bool) -> None:
+    """Look-alikes of other kinds are apart, the same in another form is equal."""
+    items = Collection([{"a": left, "b": right}])
+    assert (
+        len(items.filter("a = key(b)")) == len(items.filter(Collection.eq("a", Key("b")))) == same
+    )
+    assert len(items.filter("a != key(b)")) == (not same)
+
+
+def test_a_text_is_a_value_before_it_is_a_key() -> None:
+    """What the key on the left has as a value is meant as one; `Key` says otherwise."""
+    items = Collection([{"w": "h", "h": 2}, {"w": 2, "h": 2}])
+    for meant in (Collection.eq("w", "h"), "w = h"):
+        assert list(items.filter(meant)) == [items[0]]
+    assert list(items.filter(Collection.eq("w", Key("h")))) == [items[1]]
+    assert list(items[1:].filter(Collection.eq("w", "h"))) == []
+    assert list(Collection([{"w": 2, "h": 2}]).filter(Collection.eq("w", "h"))) == [items[1]]

@@ -370,6 +370,19 @@ def order_of(value: Any) -> Any:
     return None if value is MISSING or value != value else value_order(value)
 
 
+@given(st.lists(st.one_of(st.just(MISSING), hpm_values(), st.floats()), max_size=8), st.booleans())
+def test_what_has_no_place_in_an_order_is_last(values: list[Any], reverse: bool) -> None:
+    """NaN and lacks come last in either direction, behind values of every other kind."""
+    rows = [{"n": i} if v is MISSING else {"n": i, "x": v} for i, v in enumerate([*values, 1.5])]
+    found = Collection(rows).sort("x", reverse=reverse).to_list("x")
+    order = [order_of(value) for value in found]
+    held = [place for place in order if place is not None]
+    assert order[: len(held)] == held == sorted(held, reverse=reverse)
+    for plain in ([float("nan"), "a", 2.0], [2.0, float("nan"), "a"]):
+        last = Collection([{"x": v} for v in plain]).sort("x", reverse=reverse).to_list("x")[-1]
+        assert last != last
+
+
 @both
 def test_several_keys_sort_by_priority(make: Callable[[], Any]) -> None:
     """The first key counts most; no key changes nothing; a callable is a key."""
