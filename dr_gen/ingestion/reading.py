@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -112,9 +112,7 @@ class ReadBatch:
             If relative paths mean something else in this process.
         """
         paths = (self.change.store, *(source.path for source in batch.sources))
-        if os.getcwd() != self.folder and not all(map(os.path.isabs, paths)):
-            reason = f"a worker runs in {os.getcwd()}, not in {self.folder}; give absolute paths"
-            raise WorkerError(reason)
+        check_folder(self.folder, paths)
         with paused():
             return self._outcome(batch, progress)
 
@@ -202,6 +200,19 @@ def _read_one(source: Source, options: ReadOptions) -> ReadResult:
             "reader-failed", message, Severity.ERROR, str(source.path), None, source.run_id, hint
         )
         return ReadResult(findings=(finding,))
+
+
+def check_folder(folder: str, paths: Iterable[str | os.PathLike[str]]) -> None:
+    """See that paths mean here what they mean in `folder`.
+
+    Raises
+    ------
+    WorkerError
+        If some are relative, and this process runs elsewhere.
+    """
+    if os.getcwd() != folder and not all(map(os.path.isabs, paths)):
+        reason = f"a worker runs in {os.getcwd()}, not in {folder}; give absolute paths"
+        raise WorkerError(reason)
 
 
 def drained(runs: list[RunData]) -> Iterator[RunData]:
