@@ -21,6 +21,7 @@ __all__ = [
     "BATCH_BYTES",
     "NOTHING",
     "PAYS_BYTES",
+    "PORTIONS",
     "Fresh",
     "batches",
     "is_much",
@@ -28,9 +29,12 @@ __all__ = [
     "who_reads",
 ]
 
-BATCH_BYTES = 128_000_000
-"""How much of the sources is read at once. Larger batches take more memory (about twice what they
-are), smaller ones leave more shards, which takes time whenever the store is opened."""
+BATCH_BYTES = 384_000_000
+"""How much of the sources becomes one shard. Larger batches take more memory (a third of it is held
+as columns), smaller ones leave more shards, which takes time whenever the store is opened."""
+
+PORTIONS = 3
+"""In how many portions a batch is read, each of which takes about as much memory while it is."""
 
 _ELSEWHERE_BYTES = 32_000_000
 _LEAST_BYTES = 4_000_000

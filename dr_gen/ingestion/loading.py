@@ -316,7 +316,13 @@ def ingest(
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
-    with paused(), writing(Path(store), timeout):
+    new = not crew.alone and not catalogues.exists(Path(store)) and is_much(roots_of(given))
+    with (
+        paused(),
+        writing(Path(store), timeout),
+        beginning(crew if new else SERIAL, apply.__module__) as begun,
+    ):
         decided = plan(given, store, **options)
-        apply(decided, progress=progress, compress=compress, workers=crew)
+        begun = begun if new else crew
+        apply(decided, progress=progress, compress=compress, workers=begun)
     return open_store(store, reading=Reading(), **settings)

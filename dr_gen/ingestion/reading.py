@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
+import numpy as np
 
 from dr_gen.errors import DrGenError, WorkerError
 from dr_gen.ingestion.collector import paused
@@ -20,6 +21,7 @@ from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
 from dr_gen.store.change import Change, Written
+from dr_gen.store.ragged import portions
 from dr_gen.store.sources import Mark, Stamp
 from dr_gen.validators import validate_all
 
@@ -95,11 +97,14 @@ class ReadBatch:
     rules : Rules
     folder : str
         Where relative paths begin.
+    portion : int
+        How many bytes of the sources are read at once.
     """
 
     change: Change
     rules: Rules
     folder: str = attrs.field(factory=os.getcwd)
+    portion: int = 1 << 62
 
     def __call__(self, batch: Batch, progress: Progress | None = None) -> Outcome:
         """Read a batch.
@@ -117,24 +122,43 @@ class ReadBatch:
             return self._outcome(batch, progress)
 
     def _outcome(self, batch: Batch, progress: Progress | None) -> Outcome:
-        results = read_sources(batch.sources, self.rules, progress)
+        results = self._results(batch, progress)
         runs: list[RunData] = []
         for source, wanted, result in zip(batch.sources, batch.ids, results, strict=True):
             named = [run.id for run in result.runs] == [source.run_id] != [wanted]
             runs += [result.runs[0].with_facts(id=wanted)] if named else result.runs
         pairs = list(zip(batch.sources, results, strict=True))
-        return Outcome(
-            tuple(tuple(run.id for run in result.runs) for result in results),
-            tuple(result.findings for result in results),
-            self.change.write(RunGroup.from_runs(renamed(runs)).table) if runs else None,
-            tuple(
-                mark_after(source.path, stamp, result)
-                if hasattr(source.reader, "read_more")
-                else None
-                for (source, result), stamp in zip(pairs, batch.stamps, strict=True)
-            ),
-            tuple(s for s, r in pairs if not r.runs and not os.path.lexists(s.path)),
+        names = tuple(tuple(run.id for run in result.runs) for result in results)
+        findings = tuple(result.findings for result in results)
+        marks = tuple(
+            mark_after(source.path, stamp, result) if hasattr(source.reader, "read_more") else None
+            for (source, result), stamp in zip(pairs, batch.stamps, strict=True)
         )
+        missing = tuple(s for s, r in pairs if not r.runs and not os.path.lexists(s.path))
+        # From here on the runs are held by nothing but their list.
+        results.clear()
+        pairs.clear()
+        return Outcome(names, findings, self._written(runs), marks, missing)
+
+    def _results(self, batch: Batch, progress: Progress | None) -> list[ReadResult]:
+        """What the sources hold, read in portions: the lines of each are let go before the next."""
+        results: list[ReadResult] = []
+        sizes = np.array([stamp.size for stamp in batch.stamps], np.int64)
+
+        def within(place: int, _: int) -> None:
+            if progress is not None:
+                progress(len(results) + place, len(batch.sources))
+
+        for part in portions(sizes, self.portion):
+            results += read_sources(batch.sources[part], self.rules, within)
+        return results
+
+    def _written(self, runs: list[RunData]) -> Written | None:
+        if not runs:
+            return None
+        named = renamed(runs)
+        runs.clear()
+        return self.change.write(RunGroup.from_runs(drained(named)).table)
 
 
 def read_sources(
