@@ -83,7 +83,8 @@ _PLAIN: dict[Any, Callable[[Any], Any]] = {
     float: float,
     str | PurePath: str,
     date: lambda day: day.isoformat(),
-    list | tuple | RunGroup: lambda items: [to_plain(item) for item in items],
+    # Most items are texts, and looking for a way takes longer than to go it.
+    list | tuple | RunGroup: lambda of: [i if type(i) is str else to_plain(i) for i in of],
     set | frozenset: lambda items: sorted(map(to_plain, items), key=repr),
 }
 for _kind, _how in _PLAIN.items():

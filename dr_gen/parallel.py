@@ -7,6 +7,7 @@ a file.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import multiprocessing
 import os
@@ -23,7 +24,7 @@ import attrs
 
 from dr_gen.errors import DrGenError, UsageError, WorkerError
 
-__all__ = ["SERIAL", "Workers", "run"]
+__all__ = ["SERIAL", "Workers", "beginning", "run"]
 
 _log = logging.getLogger("dr_gen")
 
@@ -50,10 +51,13 @@ class Workers:
         How many processes; 1: none but this one.
     executor : concurrent.futures.Executor or None
         Whoever is to do them instead. It is not shut down.
+    pool : concurrent.futures.Executor or None
+        The processes, where they have begun already; see `beginning`.
     """
 
     number: int = 1
     executor: Executor | None = None
+    pool: Executor | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod
     def of(
@@ -141,7 +145,8 @@ def run(
     number = min(workers.number, len(items))
     if number > 1 and (packed := _packed(job, items)):
         tell = None if done is None else lambda sent: done(items[sent[0]])
-        with _processes(number) as pool:
+        begun = _processes(number) if workers.pool is None else contextlib.nullcontext(workers.pool)
+        with begun as pool:
             # Nothing to recall: what was not begun goes with the pool, which does not bear both.
             return _submitted(pool, _unpacked, packed, _AHEAD * number, tell, recall=False)
     results = []
@@ -150,6 +155,31 @@ def run(
         if done is not None:
             done(item)
     return results
+
+
+@contextlib.contextmanager
+def beginning(workers: Workers, module: str) -> Iterator[Workers]:
+    """The same workers; processes of ours begin at once, and end with the block.
+
+    To begin and import takes them about as long as it takes to find out what is to be done.
+
+    Parameters
+    ----------
+    workers : Workers
+    module : str
+        What their jobs need.
+    """
+    if workers.executor is not None or workers.number == 1:
+        yield workers
+        return
+    with _processes(workers.number) as pool:
+        for _ in range(workers.number):
+            pool.submit(_ready, module)
+        yield attrs.evolve(workers, pool=pool)
+
+
+def _ready(module: str) -> None:
+    importlib.import_module(module)
 
 
 _Packed = tuple[int, bytes]

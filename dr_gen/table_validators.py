@@ -130,8 +130,8 @@ def gaps(table: RunTable) -> Found:
     regular = np.flatnonzero(whole & clean & (curves.block_size[blocks] > 2))
     for place, *holes in _holes(curves, axes[regular], curves.block_size[blocks[regular]]):
         at = int(regular[place])
-        text = _missing(curves, int(first[at]), int(axes[at]), *holes)
-        found.append((int(curves.run[first[at]]), int(blocks[at]), text))
+        said = _missing(curves, int(first[at]), int(axes[at]), *holes)
+        found.append((int(curves.run[first[at]]), int(blocks[at]), said))
     for at in np.flatnonzero(whole & ~clean).tolist():
         xs = MetricCurve(curves, int(first[at]), int(axes[at])).xs
         if len(xs) > 2 and (gap := _gap(curves, int(first[at]), int(axes[at]), xs, np.diff(xs))):

@@ -10,6 +10,7 @@ from dr_gen.errors import UsageError
 from dr_gen.ingestion.batches import (
     BATCH_BYTES,
     NOTHING,
+    PORTIONS,
     Fresh,
     batches,
     read_batches,
@@ -57,7 +58,7 @@ def apply(
     workers : Workers
         Who reads.
     batch_bytes : int
-        How much of the sources is read at once by each of them, at least one file.
+        How much of the sources each of them makes one shard of, at least one file.
 
     Returns
     -------
@@ -93,8 +94,8 @@ def apply(
         sources, runs, findings = content
         shards, where = _places(change, plan.before, steps, fresh, ids)
         rows = {run: where[run] for run in runs}
-        # What is read in one go may as well be opened in one go.
-        as_one = not plan.before.shards
+        # What is read in one go may as well be opened in one go, unless somebody was in a hurry.
+        as_one = not plan.before.shards and crew.alone
         commit(change, shards, rows, findings, sources=sources, as_one=as_one)
     return True
 
@@ -120,7 +121,8 @@ def _read(
         stamps = tuple(step.record.stamp for step, _ in pairs[part])
         work.append(Batch(tuple(source for _, source in pairs[part]), ids, stamps))
     paths = [step.record.path for step, _ in pairs]
-    fresh = read_batches(ReadBatch(change, rules), paths, work, workers, progress)
+    job = ReadBatch(change, rules, portion=-(-batch_bytes // PORTIONS))
+    fresh = read_batches(job, paths, work, workers, progress)
     return fresh.behind(_joined(change, rules, more))
 
 

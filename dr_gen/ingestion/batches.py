@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -15,11 +17,24 @@ from dr_gen.parallel import SERIAL, Workers, run
 from dr_gen.store.catalogue import Place, Shard
 from dr_gen.store.sources import Mark
 
-__all__ = ["BATCH_BYTES", "NOTHING", "PAYS_BYTES", "Fresh", "batches", "read_batches", "who_reads"]
+__all__ = [
+    "BATCH_BYTES",
+    "NOTHING",
+    "PAYS_BYTES",
+    "PORTIONS",
+    "Fresh",
+    "batches",
+    "is_much",
+    "read_batches",
+    "who_reads",
+]
 
-BATCH_BYTES = 128_000_000
-"""How much of the sources is read at once. Larger batches take more memory (about twice what they
-are), smaller ones leave more shards, which takes time whenever the store is opened."""
+BATCH_BYTES = 384_000_000
+"""How much of the sources becomes one shard. Larger batches take more memory (a third of it is held
+as columns), smaller ones leave more shards, which takes time whenever the store is opened."""
+
+PORTIONS = 3
+"""In how many portions a batch is read, each of which takes about as much memory while it is."""
 
 _ELSEWHERE_BYTES = 32_000_000
 _LEAST_BYTES = 4_000_000
@@ -33,6 +48,25 @@ PAYS_BYTES = 20_000_000
 def who_reads(workers: Workers, n_bytes: int) -> Workers:
     """Whoever is asked to read, or this process where it is done sooner alone."""
     return SERIAL if workers.executor is None and n_bytes < PAYS_BYTES else workers
+
+
+def is_much(paths: Iterable[str | os.PathLike[str]]) -> bool:
+    """Whether files, and what lies in folders, are so much that processes pay; looked at briefly.
+
+    Examples
+    --------
+    >>> is_much([])
+    False
+    """
+    total = 0
+    for path in paths:
+        inside = (os.path.join(at, name) for at, _, names in os.walk(path) for name in names)
+        for file in itertools.chain([path], inside):
+            with contextlib.suppress(OSError):
+                total += os.stat(file).st_size
+            if total >= PAYS_BYTES:
+                return True
+    return False
 
 
 def batches(

@@ -15,8 +15,9 @@ from dr_gen.errors import UsageError
 from dr_gen.group_validators import validate_group
 from dr_gen.ingestion import cache as caches
 from dr_gen.ingestion.applying import apply
-from dr_gen.ingestion.batches import who_reads
+from dr_gen.ingestion.batches import is_much, who_reads
 from dr_gen.ingestion.collector import paused
+from dr_gen.ingestion.handing_over import read_by
 from dr_gen.ingestion.planning import PathLike, plan, roots_of
 from dr_gen.ingestion.plans import Plan, Source
 from dr_gen.ingestion.reading import Progress, drained, read_sources, renamed
@@ -27,7 +28,7 @@ from dr_gen.model.finding import Finding
 from dr_gen.model.group import RunGroup
 from dr_gen.model.labels import Labels
 from dr_gen.model.run import RunData
-from dr_gen.parallel import Workers
+from dr_gen.parallel import SERIAL, Workers, beginning
 from dr_gen.readers.contract import ColumnMap
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store import store as stores
@@ -189,24 +190,22 @@ def _loaded(
         cached = caches.load(given, options, progress, crew, **settings)
         if cached is not None:
             return validate_group(cached)
-    decided = plan(roots, **options)  # each made a path once
-    rules = attrs.evolve(decided.rules, validators=checks)
-    n_bytes = sum(map(_size, decided.sources)) if not crew.alone else 0
-    if who_reads(crew, n_bytes).alone or not decided.sources:
-        results = read_sources(decided.sources, rules, progress)
-        findings = [finding for result in results for finding in result.findings]
-        runs = [run for result in results for run in result.runs]
-        results.clear()
-        return _together(decided, rules, drained(runs), findings, settings)
-    with tempfile.TemporaryDirectory(prefix="dr_gen-") as folder:
-        # By way of files, since arrays that are sent between processes are copied several times.
-        store = Path(folder, "store")
-        steps = attrs.evolve(plan(given, store, **options), rules=rules)
-        with writing(store):
-            apply(steps, progress=progress, workers=crew)
-        group = stores.open_store(store)
-    found = group.source_findings[len(steps.findings) :]
-    return _together(decided, rules, group, found, settings)
+    early = crew if not crew.alone and is_much(roots) else SERIAL
+    with beginning(early, read_by.__module__) as begun:
+        decided = plan(roots, **options)  # each made a path once
+        rules = attrs.evolve(decided.rules, validators=checks)
+        begun = crew if early.alone else begun
+        sizes = [] if crew.alone else [*map(_size, decided.sources)]
+        if who_reads(begun, sum(sizes)).alone or not decided.sources:
+            results = read_sources(decided.sources, rules, progress)
+            found = [finding for result in results for finding in result.findings]
+            runs = [run for result in results for run in result.runs]
+            results.clear()
+        else:
+            # By way of files: arrays that are sent between processes are copied several times.
+            with tempfile.TemporaryDirectory(prefix="dr_gen-") as folder:
+                runs, found = read_by(begun, decided.sources, sizes, rules, folder, progress)
+        return _together(decided, rules, drained(runs), found, settings)
 
 
 def _refuse_for_stores(options: Mapping[str, Any]) -> None:
@@ -340,7 +339,13 @@ def ingest(
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
-    with paused(), writing(Path(store), timeout):
+    new = not crew.alone and not catalogues.exists(Path(store)) and is_much(roots_of(given))
+    with (
+        paused(),
+        writing(Path(store), timeout),
+        beginning(crew if new else SERIAL, apply.__module__) as begun,
+    ):
         decided = plan(given, store, **options)
-        apply(decided, progress=progress, compress=compress, workers=crew)
+        begun = begun if new else crew
+        apply(decided, progress=progress, compress=compress, workers=begun)
     return open_store(store, reading=Reading(), **settings)

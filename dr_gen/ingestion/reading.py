@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
+import numpy as np
 
 from dr_gen.errors import DrGenError, WorkerError
 from dr_gen.ingestion.collector import paused
@@ -22,6 +23,7 @@ from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ReadOptions, ReadResult
 from dr_gen.readers.hydra import surrounded
 from dr_gen.store.change import Change, Written
+from dr_gen.store.ragged import portions
 from dr_gen.store.sources import Mark, Stamp
 from dr_gen.validators import validate_all
 
@@ -98,11 +100,14 @@ class ReadBatch:
     rules : Rules
     folder : str
         Where relative paths begin.
+    portion : int
+        How many bytes of the sources are read at once.
     """
 
     change: Change
     rules: Rules
     folder: str = attrs.field(factory=os.getcwd)
+    portion: int = 1 << 62
 
     def __call__(self, batch: Batch, progress: Progress | None = None) -> Outcome:
         """Read a batch.
@@ -115,31 +120,50 @@ class ReadBatch:
             If relative paths mean something else in this process.
         """
         paths = (self.change.store, *(source.path for source in batch.sources))
-        if os.getcwd() != self.folder and not all(map(os.path.isabs, paths)):
-            reason = f"a worker runs in {os.getcwd()}, not in {self.folder}; give absolute paths"
-            raise WorkerError(reason)
+        check_folder(self.folder, paths)
         with paused():
             return self._outcome(batch, progress)
 
     def _outcome(self, batch: Batch, progress: Progress | None) -> Outcome:
-        results = read_sources(batch.sources, self.rules, progress)
+        results = self._results(batch, progress)
         runs: list[RunData] = []
         for source, wanted, result in zip(batch.sources, batch.ids, results, strict=True):
             named = [run.id for run in result.runs] == [source.run_id] != [wanted]
             runs += [result.runs[0].with_facts(id=wanted)] if named else result.runs
         pairs = list(zip(batch.sources, results, strict=True))
-        return Outcome(
-            tuple(tuple(run.id for run in result.runs) for result in results),
-            tuple(result.findings for result in results),
-            self.change.write(RunGroup.from_runs(renamed(runs)).table) if runs else None,
-            tuple(
-                mark_after(source.path, stamp, result, records=of_records(source.reader))
-                if hasattr(source.reader, "read_more")
-                else None
-                for (source, result), stamp in zip(pairs, batch.stamps, strict=True)
-            ),
-            tuple(s for s, r in pairs if not r.runs and not os.path.lexists(s.path)),
+        names = tuple(tuple(run.id for run in result.runs) for result in results)
+        findings = tuple(result.findings for result in results)
+        marks = tuple(
+            mark_after(source.path, stamp, result, records=of_records(source.reader))
+            if hasattr(source.reader, "read_more")
+            else None
+            for (source, result), stamp in zip(pairs, batch.stamps, strict=True)
         )
+        missing = tuple(s for s, r in pairs if not r.runs and not os.path.lexists(s.path))
+        # From here on the runs are held by nothing but their list.
+        results.clear()
+        pairs.clear()
+        return Outcome(names, findings, self._written(runs), marks, missing)
+
+    def _results(self, batch: Batch, progress: Progress | None) -> list[ReadResult]:
+        """What the sources hold, read in portions: the lines of each are let go before the next."""
+        results: list[ReadResult] = []
+        sizes = np.array([stamp.size for stamp in batch.stamps], np.int64)
+
+        def within(place: int, _: int) -> None:
+            if progress is not None:
+                progress(len(results) + place, len(batch.sources))
+
+        for part in portions(sizes, self.portion):
+            results += read_sources(batch.sources[part], self.rules, within)
+        return results
+
+    def _written(self, runs: list[RunData]) -> Written | None:
+        if not runs:
+            return None
+        named = renamed(runs)
+        runs.clear()
+        return self.change.write(RunGroup.from_runs(drained(named)).table)
 
 
 def read_sources(
@@ -218,6 +242,19 @@ def _read_one(source: Source, options: ReadOptions) -> ReadResult:
             "reader-failed", message, Severity.ERROR, str(source.path), None, source.run_id, hint
         )
         return ReadResult(findings=(finding,))
+
+
+def check_folder(folder: str, paths: Iterable[str | os.PathLike[str]]) -> None:
+    """See that paths mean here what they mean in `folder`.
+
+    Raises
+    ------
+    WorkerError
+        If some are relative, and this process runs elsewhere.
+    """
+    if os.getcwd() != folder and not all(map(os.path.isabs, paths)):
+        reason = f"a worker runs in {os.getcwd()}, not in {folder}; give absolute paths"
+        raise WorkerError(reason)
 
 
 def drained(runs: list[RunData]) -> Iterator[RunData]:

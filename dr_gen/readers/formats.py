@@ -23,12 +23,9 @@ from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Detection, Reader
 from dr_gen.readers.csv_log import CsvReader
-<<<<<<< HEAD
-from dr_gen.readers.hydra import HydraReader
-=======
 from dr_gen.readers.huggingface import HuggingFaceReader
+from dr_gen.readers.hydra import HydraReader
 from dr_gen.readers.json_history import JsonHistoryReader
->>>>>>> csvhf
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.mlflow import MlflowReader
@@ -48,7 +45,6 @@ FORMATS: Final[Mapping[str, Reader]] = MappingProxyType(
         for one in (
             NativeReader(),
             JsonLinesReader(),
-<<<<<<< HEAD
             HydraReader(),
             CsvReader(),
             LightningReader(),
@@ -56,12 +52,8 @@ FORMATS: Final[Mapping[str, Reader]] = MappingProxyType(
             WandbExportReader(),
             MlflowReader(),
             TensorBoardReader(),
-=======
-            CsvReader(),
-            LightningReader(),
             HuggingFaceReader(),
             JsonHistoryReader(),
->>>>>>> csvhf
         )
     }
 )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.curve_table import POOL_INT, CurveTable
-from dr_gen.model.pieces import ranges
+from dr_gen.model.pieces import ranges, room
 from dr_gen.readers.native_logs import PlainLog
 from dr_gen.readers.native_rows import Rows, starts_of
 from dr_gen.readers.native_schema import Schema
@@ -119,7 +119,7 @@ def _curves(
 ) -> dict[str, Any]:
     """The columns of the curves, sorted by split, metric and run."""
     n_metrics = parts[0].values.shape[1]
-    values = np.empty(sum(split.n_rows for split in splits) * n_metrics)
+    values = room(sum(split.n_rows for split in splits) * n_metrics, np.float64)
     first = 0
     for split in splits:
         stop = first + split.n_rows * n_metrics
@@ -151,7 +151,7 @@ def _axes(
     size = _by_block([split.sizes for split in splits], blocks)
     # Block by block, in it axis by axis.
     start = (n_axes * (np.cumsum(size) - size))[:, None] + size[:, None] * np.arange(n_axes)
-    pool = np.empty(n_axes * int(size.sum()), np.int64)
+    pool = room(n_axes * int(size.sum()), np.int64)
     clean = []
     for split, block in zip(splits, blocks, strict=True):
         place = ranges(start[block, 0], split.sizes)

@@ -25,6 +25,7 @@ from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run_table import RunRecord, RunTable
 from dr_gen.store.columns import COLUMNS, TEXTS, X_POOLS, flags
 from dr_gen.store.record_texts import join_records, read_records
+from dr_gen.store.sharing import with_shared_x
 
 __all__ = [
     "HEAD",
@@ -90,7 +91,7 @@ def to_layout(table: RunTable) -> Layout:
     UsageError
         If metadata or hyperparameters hold what is no plain data.
     """
-    curves, hpms = table.curves, table.hpms
+    curves, hpms = with_shared_x(table.curves), table.hpms
     x_texts: dict[str, int] = {}
     x_text = [x_texts.setdefault(text, len(x_texts)) for text in curves.pools[2].tolist()]
     arrays: dict[str, NDArray[Any]] = {

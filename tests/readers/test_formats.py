@@ -16,12 +16,9 @@ from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, Detection, ReadOptions, ReadResult
 from dr_gen.readers.csv_log import CsvReader
-<<<<<<< HEAD
-from dr_gen.readers.hydra import HydraReader
-=======
 from dr_gen.readers.huggingface import HuggingFaceReader
+from dr_gen.readers.hydra import HydraReader
 from dr_gen.readers.json_history import JsonHistoryReader
->>>>>>> csvhf
 from dr_gen.readers.jsonlines import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.mlflow import MlflowReader
@@ -75,15 +72,12 @@ def test_our_formats() -> None:
         "hydra": HydraReader,
         "csv": CsvReader,
         "lightning": LightningReader,
-<<<<<<< HEAD
         "wandb": WandbReader,
         "tensorboard": TensorBoardReader,
         "mlflow": MlflowReader,
         "wandb-export": WandbExportReader,
-=======
         "huggingface": HuggingFaceReader,
         "json-history": JsonHistoryReader,
->>>>>>> csvhf
     }
     assert set(formats.names()) >= set(formats.FORMATS)
     assert formats.reader("native") is formats.FORMATS["native"]

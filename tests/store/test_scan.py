@@ -350,10 +350,11 @@ def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
         cost[name] = (bytes_read() - before) / (8 * size)
     cost = {name: bytes_ - cost["head"] for name, bytes_ in cost.items()}
     assert cost["metric"] == pytest.approx(4, abs=0.1)
-    assert cost["metric and x"] == pytest.approx(8, abs=0.1)
+    # The runs were logged at the same steps, which the file holds once.
+    assert cost["metric and x"] == pytest.approx(5, abs=0.1)
     assert cost["curve"] == pytest.approx(1, abs=0.1)
     assert cost["first rows"] == pytest.approx(1, abs=0.1)
-    assert cost["all"] == pytest.approx(32, abs=0.1)
+    assert cost["all"] == pytest.approx(20, abs=0.1)
 
 
 BIG = """
