@@ -61,6 +61,11 @@ class HuggingFaceReader:
         """Name of the format."""
         return "huggingface"
 
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Nothing but what is claimed is read when the format is named."""
+        return ()
+
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """Each output folder: its state or else that of the last checkpoint, with all others."""
         states: dict[str, list[str]] = {}

@@ -65,6 +65,11 @@ class JsonHistoryReader:
         return "json-history"
 
     @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What is read when the format is named."""
+        return (".json", ".gz")
+
+    @property
     def ceiling(self) -> float:
         """It is never surer of a file than this."""
         return CEILING

@@ -268,7 +268,7 @@ def test_report_says_where_it_is(
         (["runs", "{logs}", "--where", "status=faild"], "expected one of completed"),
         (["runs", "{logs}", "--by", "optim.rl"], "did you mean 'optim.lr'"),
         (["runs", "{logs}", "--config", "{logs}/none.yaml"], "none.yaml"),
-        (["runs", "{logs}", "--format", "csv"], "csv"),
+        (["runs", "{logs}", "--format", "xlsx"], "xlsx"),
         (["summarize", "{logs}", "val/acc"], "val/acc1"),
         (["summarize", "{logs}", "val/acc1@bst"], "@bst"),
         (["summarize", "{logs}", "--by", "lrr"], "lrr"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import statistics
@@ -151,6 +152,13 @@ def test_damaged_documents(tmp_path: Path) -> None:
     assert len(run.curve("train/loss")) == 3
     assert codes(run)[0] == "bad-json"
     assert run.findings[0].line == text[: text.index("3.25")].count("\n") + 1
+
+
+def test_which_files_are_read_when_named() -> None:
+    """When the format is named, documents are read, packed or not."""
+    assert READER.suffixes == (".json", ".gz")
+    head = gzip.compress(json.dumps(KERAS).encode())
+    assert READER.detect(Path("history.json.gz"), head).confidence == 0.85
 
 
 def test_column_mapping(tmp_path: Path) -> None:
