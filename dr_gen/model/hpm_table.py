@@ -234,7 +234,10 @@ class HpmTable:
         """Keys with more than one value over `runs`; to lack a key is a value too."""
         if len(runs) == 0:
             return ()
-        codes = self.equal_codes[:, runs]
+        codes = self.equal_codes
+        # To gather all of them takes longer than the rest of it.
+        if len(runs) != self.n_runs or not np.array_equal(runs, np.arange(self.n_runs)):
+            codes = codes[:, runs]
         differs = np.flatnonzero((codes != codes[:, :1]).any(axis=1))
         return tuple(self.keys[i] for i in differs.tolist())
 

@@ -100,6 +100,23 @@ def test_values_of_any_kind_are_keys() -> None:
     assert found.sort().agg(n=len)["n"].to_list()
 
 
+LOOK_ALIKES = [0, 1, True, False, 0.0, 1.0, -0.0, "1", "True", None, float("nan"), [1], [True]]
+
+
+@pytest.mark.parametrize(
+    "values", [*itertools.product(LOOK_ALIKES, repeat=2), LOOK_ALIKES], ids=repr
+)
+def test_values_that_look_alike_are_one_group_if_they_are_equal(values: list[Any]) -> None:
+    """A bool is no number, a text neither; in a column of few kinds as in one of many."""
+    items = Collection([{"x": value} for value in values])
+    wanted = {canonical(value) for value in values}
+    assert items.n_unique("x") == len(items.group_by("x")) == len(wanted)
+    for value in values:
+        group = items.group_by("x")[value]
+        assert {canonical(found) for found in group.to_list("x")} == {canonical(value)}
+        assert len(group) == sum(canonical(v) == canonical(value) for v in values)
+
+
 @given(groups(), st.data())
 def test_groups_part_the_runs(group: RunGroup, data: st.DataObject) -> None:
     """Every run is in one group, with all that have its values and no other, in order."""
