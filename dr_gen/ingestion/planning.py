@@ -163,7 +163,10 @@ class _Search:
     def ordered(self, memory: Memory) -> list[Look]:
         """All files, in the natural order of their paths."""
         kept = [memory.recall(row, given) for row, given in self.looks.kept.items()]
-        return sorted([*kept, *self.looks.others], key=lambda look: natural_order(look.given))
+        looks = [*kept, *self.looks.others]
+        if len(looks) < 2:  # as of each of many files given one by one
+            return looks
+        return sorted(looks, key=lambda look: natural_order(look.given))
 
 
 def _searches(
