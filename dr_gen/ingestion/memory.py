@@ -58,10 +58,16 @@ class Looks:
     kept : dict of int to str
         Number and name of those of which all is as it is known, to the last stamp.
     others : list of Look
+    names : sequence of str
+        Those that were not looked at, since there is no store that could know them.
     """
 
     kept: dict[int, str] = attrs.field(factory=dict)
     others: list[Look] = attrs.field(factory=list)
+    names: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.kept) + len(self.others) + len(self.names)
 
 
 class Memory:
@@ -113,7 +119,7 @@ class Memory:
     def look(self, files: Iterable[str]) -> Looks:
         """What has become of files."""
         if self._place is None:
-            return Looks({}, [Look("", given) for given in files])
+            return Looks(names=tuple(files))
         out = Looks()
         # One object for each of many files, and the collector of garbage takes as long as we do.
         size, mtime, ctime = self._table.size, self._table.mtime_ns, self._table.ctime_ns

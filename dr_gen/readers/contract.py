@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import attrs
 
@@ -17,6 +18,7 @@ __all__ = [
     "ColumnMap",
     "Detection",
     "More",
+    "Paths",
     "ReadOptions",
     "ReadResult",
     "Reader",
@@ -101,6 +103,58 @@ class ColumnMap:
     ignore: tuple[str, ...] = attrs.field(default=(), converter=_names)
 
 
+class Paths(Sequence[Path]):
+    """Paths that are made when they are asked for: of very many files that takes the longest.
+
+    Parameters
+    ----------
+    texts : iterable of str or path
+
+    Attributes
+    ----------
+    texts : tuple of str
+        The paths as text.
+
+    Examples
+    --------
+    >>> paths = Paths(["a/x.csv", "a/y.csv"])
+    >>> paths[0].name, paths[1:].texts, len(paths), paths == Paths(map(Path, paths.texts))
+    ('x.csv', ('a/y.csv',), 2, True)
+    """
+
+    __slots__ = ("texts",)
+
+    def __init__(self, texts: Iterable[str | os.PathLike[str]] = ()) -> None:
+        self.texts = tuple([os.fspath(text) for text in texts])
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Paths: ...
+    def __getitem__(self, index: int | slice) -> Path | Paths:
+        found = self.texts[index]
+        return Path(found) if isinstance(found, str) else Paths(found)
+
+    def __iter__(self) -> Iterator[Path]:
+        return map(Path, self.texts)
+
+    def __eq__(self, other: object) -> bool:
+        return self.texts == other.texts if isinstance(other, Paths) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.texts)
+
+    def __repr__(self) -> str:
+        return f"Paths({list(self.texts)!r})"
+
+
+def _paths(given: Iterable[str | os.PathLike[str]]) -> Paths:
+    return given if isinstance(given, Paths) else Paths(given)
+
+
 @attrs.frozen
 class ReadOptions:
     """How to read.
@@ -111,7 +165,7 @@ class ReadOptions:
         What the runs belong to.
     columns : ColumnMap
         What columns mean, where guessing fails.
-    parts : tuple of Path
+    parts : Paths
         The other files of the source, as the reader claimed them.
     deleted : bool
         Whether to read runs that were marked as deleted in the tool that logged them.
@@ -121,7 +175,7 @@ class ReadOptions:
 
     experiment: str = ""
     columns: ColumnMap = attrs.field(factory=ColumnMap)
-    parts: tuple[Path, ...] = ()
+    parts: Paths = attrs.field(factory=Paths, converter=_paths)
     deleted: bool = False
     named: bool = False
 

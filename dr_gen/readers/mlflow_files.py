@@ -201,7 +201,7 @@ def gathered(path: str, run_id: str, options: ReadOptions, metas: dict[str, Any]
     start = os.path.join(folder, "")
     above = os.path.join(os.path.dirname(folder), META)
     trash = os.path.basename(os.path.dirname(os.path.dirname(folder))) == _TRASH
-    for file in (path, *map(os.fspath, options.parts)):
+    for file in (path, *options.parts.texts):
         if file.startswith(start):
             found.take(file, file[len(start) :])
         elif file == above:
