@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from dr_gen.store.catalogue import Catalogue
 from dr_gen.store.sources import SourceRecord, Stamp
 
 __all__ = ["Look", "Looks", "Memory"]
+
+
+_DETOUR = re.compile(r"/\.{0,2}/|\\")
 
 
 @attrs.frozen
@@ -223,4 +227,7 @@ def _folder(path: str) -> str:
 
 
 def _absolute(folder: str) -> str:
+    # Of very many folders nearly all are so already, and the long way takes as long as to list one.
+    if os.sep == folder[:1] == folder[-1:] and not _DETOUR.search(folder):
+        return folder
     return os.path.join(os.path.abspath(folder), "")

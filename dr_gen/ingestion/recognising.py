@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from dr_gen.ingestion.claiming import Claims, Held, claims_of, covered_by
+from dr_gen.ingestion.claiming import Claims, Copy, Held, claims_of, covered_by
 from dr_gen.ingestion.memory import Look
 from dr_gen.ingestion.plans import Source
 from dr_gen.model.finding import Finding, Severity
@@ -172,6 +172,8 @@ class _Recognition:
                 if source is not None and source.reader is not of.get(path):
                     sources[path] = source
         self._where_nothing_else_is(claims.alone, sources)
+        copies = {**claims.copies, **dict(self._in_files_of_many(claims, sources))}
+        sources = {path: source for path, source in sources.items() if path not in copies}
         jobs = hydra.Jobs(self._tree)
         logs, parts = [], set(claims.parts)
         for path in self._seen.ordered(sources):
@@ -180,7 +182,7 @@ class _Recognition:
             source = attrs.evolve(sources[path], around=around) if around else sources[path]
             logs.append((source, self._with_others(source, one.look)))
             parts.update(source.around)
-        return Found(logs, frozenset(parts), self._copies(claims))
+        return Found(logs, frozenset(parts), {p: _copy(p, one) for p, one in copies.items()})
 
     def _where_nothing_else_is(self, claims: Sequence[Held], sources: dict[str, Source]) -> None:
         covered = covered_by(sources)
@@ -188,6 +190,24 @@ class _Recognition:
             if one.claim.alone_in not in covered:
                 sources[one.claim.path] = self._claimed(one)
                 covered |= covered_by([one.claim.path])
+
+    def _in_files_of_many(
+        self, claims: Claims, sources: Mapping[str, Source]
+    ) -> Iterator[tuple[str, Copy]]:
+        """Copies of runs that are in a file of many: one that was moved there is read there."""
+        certain: dict[tuple[str, str], str] = {}
+        for one in (*claims.by_path.values(), *claims.alone):
+            if one.claim.certain and one.claim.identity and one.claim.path in sources:
+                certain[one.reader.name, one.claim.identity] = one.claim.path
+        if not certain:
+            return
+        claimed = set(certain.values())
+        for path, source in sources.items():
+            identities = getattr(source.reader, "identities", None)
+            if identities is not None and path not in claimed:
+                for identity in sorted(identities(source.path)):
+                    if (copy := certain.pop((source.reader.name, identity), None)) is not None:
+                        yield copy, Copy(path)
 
     def _claimed(self, held: Held) -> Source:
         claim, one = held.claim, self._seen[held.claim.path]
@@ -248,17 +268,16 @@ class _Recognition:
         same = same and all(self._seen[path].look.same for path in others)
         return attrs.evolve(look, same=look.same and same, grown=look.grown and same)
 
-    def _copies(self, claims: Claims) -> dict[str, Finding]:
-        return {
-            path: Finding(
-                "copied-run",
-                f"a copy of {original}, which is read instead",
-                Severity.INFO,
-                path,
-                hint="nothing is lost; remove the copy, or name the folder that counts",
-            )
-            for path, original in claims.copies.items()
-        }
+
+def _copy(path: str, copy: Copy) -> Finding:
+    """That a source is not read, since it is read elsewhere."""
+    if copy.same:
+        message = f"a copy of {copy.of}, which is read instead"
+        hint = "nothing is lost; remove the copy, or name the folder that counts"
+        return Finding("copied-run", message, Severity.INFO, path, hint=hint)
+    message = f"the same run as {copy.of} by its id, with other content; that is read instead"
+    hint = "one was copied while it ran, or changed since; name the folder that counts"
+    return Finding("other-copy", message, Severity.WARNING, path, hint=hint)
 
 
 def _is_sidecar(path: Path) -> bool:

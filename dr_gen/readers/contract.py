@@ -59,6 +59,8 @@ class Claim:
     identity : str
         What only copies of the source share, such as an id that the tool drew; of two sources with
         one identity and the same content the first is read. Empty: copies cannot be told.
+    certain : bool
+        Whether the identity alone proves it: no two runs ever have one, whatever the content is.
     alone_in : str
         A folder: the claim only holds when no other source lies in it, at any depth. Empty: always.
     """
@@ -68,6 +70,7 @@ class Claim:
     named: str = ""
     identity: str = ""
     alone_in: str = ""
+    certain: bool = False
 
 
 def _mapping(columns: Mapping[str, str]) -> dict[str, str]:
@@ -258,6 +261,9 @@ class Reader(Protocol):
         Takes a `More` for each of many files of lines that grew, and gives for each exactly what
         `read` would give for the whole file (and what `detect` would still call its own), or None
         where only `read` can tell.
+    ``identities(path)``
+        What the runs in a file of many are told by: a source that is claimed with one of these
+        identities, and is certain of it, is a copy of the run in the file.
     ``tail_of_records``
         True where files are no text of lines and ``read_more`` goes on behind `ReadResult.end`.
     """
