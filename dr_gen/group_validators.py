@@ -15,21 +15,31 @@ from dr_gen.validators import finding_about
 __all__ = ["validate_group"]
 
 _MOST = 0.5
+_DRAWS_IDS = "mlflow"
+"""Under this name in the metadata is the id of a run, which no two runs share."""
 
 
 def validate_group(group: RunGroup) -> RunGroup:
     """The group with findings about runs that differ from the others.
 
     ``missing-split``: a split that most of the runs have. ``duplicate-seed``: two runs of one
-    configuration with one seed; both are kept. They are looked for when they are first asked for:
-    in a large group that takes longer than to open its store.
+    configuration with one seed; both are kept. ``same-run``: two runs with the id that MLflow drew
+    for one, as databases have that are copies; both are kept. They are looked for when they are
+    first asked for: in a large group that takes longer than to open its store.
     """
     return attrs.evolve(group, source_findings=LateFindings(lambda: _with_odd(group)))
 
 
 def _with_odd(group: RunGroup) -> list[Finding]:
     known = group.source_findings
-    return [*known, *(f for f in (*_odd_splits(group), *_same_seeds(group)) if f not in known)]
+    return [
+        *known,
+        *(
+            f
+            for f in (*_odd_splits(group), *_same_seeds(group), *_same_ids(group))
+            if f not in known
+        ),
+    ]
 
 
 def _odd_splits(group: RunGroup) -> Iterator[Finding]:
@@ -47,6 +57,20 @@ def _odd_splits(group: RunGroup) -> Iterator[Finding]:
                 split, n = curves.splits[code], counts[code]
                 message = f"there is no split {split!r}, which {n} other runs have"
                 yield finding_about(group[where], "missing-split", message, Severity.WARNING)
+
+
+def _same_ids(group: RunGroup) -> Iterator[Finding]:
+    first: dict[object, str] = {}
+    for run in group:
+        known = run.metadata.get(_DRAWS_IDS)
+        drawn = known.get("run_id") if isinstance(known, dict) else None
+        if not drawn:
+            continue
+        other = first.setdefault(str(drawn), run.id)
+        if other != run.id:
+            message = f"the same run as {other!r} by the id {drawn}"
+            hint = "both are counted; leave out the one that is a copy"
+            yield finding_about(run, "same-run", message, Severity.WARNING, hint=hint)
 
 
 def _same_seeds(group: RunGroup) -> Iterator[Finding]:

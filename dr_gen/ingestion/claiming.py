@@ -13,7 +13,7 @@ from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Claim, Detection, Reader
 from dr_gen.readers.tree import Tree, natural_order
 
-__all__ = ["Claims", "Held", "claims_of", "covered_by"]
+__all__ = ["Claims", "Copy", "Held", "claims_of", "covered_by"]
 
 _BLOCK: Final = 1 << 20
 
@@ -37,6 +37,22 @@ class Held:
 
 
 @attrs.frozen
+class Copy:
+    """What a source is a copy of.
+
+    Attributes
+    ----------
+    of : str
+        The file that stands for what is read instead.
+    same : bool
+        Whether nothing that the copy holds is known to be missing there.
+    """
+
+    of: str
+    same: bool = True
+
+
+@attrs.frozen
 class Claims:
     """The sources of several files among some files.
 
@@ -49,13 +65,13 @@ class Claims:
     parts : set of str
         The other files of the sources of `by_path`.
     copies : mapping
-        The file that would stand for a source that is read elsewhere, to where that is.
+        The file that would stand for a source that is read elsewhere, to what is read.
     """
 
     by_path: Mapping[str, Held] = attrs.field(factory=dict)
     alone: Sequence[Held] = ()
     parts: frozenset[str] = frozenset()
-    copies: Mapping[str, str] = attrs.field(factory=dict)
+    copies: Mapping[str, Copy] = attrs.field(factory=dict)
 
 
 def claims_of(
@@ -92,9 +108,13 @@ def claims_of(
     parts = frozenset(part for one in held.values() for part in one.claim.parts)
     held = {path: one for path, one in held.items() if path not in parts}
     alone = {path: one for path, one in alone.items() if path not in parts}
-    copies = _copies(held.values())
+    copies = _copies([*held.values(), *(one for one in alone.values() if one.claim.certain)])
+    # Nobody has a use for the other files of a copy, as there is none for that of the run itself.
+    of_copies = (part for path in copies if path in alone for part in alone[path].claim.parts)
+    parts = parts.union(of_copies)
     spare = {path: one for path, one in held.items() if path not in copies}
-    deepest = sorted(alone.values(), key=lambda one: -one.claim.alone_in.count(os.sep))
+    left = [one for path, one in alone.items() if path not in copies]
+    deepest = sorted(left, key=lambda one: -one.claim.alone_in.count(os.sep))
     return Claims(spare, deepest, parts, copies)
 
 
@@ -130,29 +150,61 @@ def _claimed(
 # ------------------------------------------------------------------ copies
 
 
-def _copies(held: Iterable[Held]) -> dict[str, str]:
+def _copies(held: Iterable[Held]) -> dict[str, Copy]:
     """The claims on copies: the file that stands for each, and that of what it is a copy of."""
-    alike: dict[tuple[int, str], list[str]] = {}
+    alike: dict[tuple[int, str], list[Claim]] = {}
     for one in held:
         if one.claim.identity:
-            alike.setdefault((id(one.reader), one.claim.identity), []).append(one.claim.path)
-    copies: dict[str, str] = {}
-    for paths in alike.values():
-        if len(paths) > 1:
-            copies |= _copied(paths)
+            alike.setdefault((id(one.reader), one.claim.identity), []).append(one.claim)
+    copies: dict[str, Copy] = {}
+    for claims in alike.values():
+        if len(claims) > 1:
+            certain = all(claim.certain for claim in claims)
+            copies |= _of_one_run(claims) if certain else _copied(claims)
     return copies
 
 
-def _copied(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _copied(claims: Iterable[Claim]) -> Iterator[tuple[str, Copy]]:
     # A copy of a run that went on holds the beginning of it: the longest counts.
-    ordered = sorted(paths, key=lambda path: (-_size(path), natural_order(path)))
+    paths = [claim.path for claim in claims]
     originals: list[str] = []
-    for path in ordered:
+    for path in sorted(paths, key=lambda path: (-_size(path), *_plainness(path))):
         original = next((other for other in originals if _begins_with(other, path)), None)
         if original is None:
             originals.append(path)
         else:
-            yield path, original
+            yield path, Copy(original)
+
+
+def _of_one_run(claims: Iterable[Claim]) -> Iterator[tuple[str, Copy]]:
+    """Copies whatever they hold: the one with most in it counts, of those in plain sight."""
+
+    def rank(claim: Claim) -> tuple[object, ...]:
+        hidden, *rest = _plainness(claim.path)
+        return hidden, -sum(map(_size, (claim.path, *claim.parts))), *rest
+
+    kept, *others = sorted(claims, key=rank)
+    for claim in others:
+        yield claim.path, Copy(kept.path, _holds(kept, claim))
+
+
+def _plainness(path: str) -> tuple[bool, int, object]:
+    """Of places that are as good, the one that a person would look into sorts first."""
+    parts = os.path.dirname(path).split(os.sep)
+    hidden = any(part.startswith(".") and part.strip(".") for part in parts)
+    return hidden, len(parts), natural_order(path)
+
+
+def _holds(one: Claim, other: Claim) -> bool:
+    """Whether the files of one source begin with what those of another hold, file by file."""
+    mine, theirs = _inside(one), _inside(other)
+    return all(name in mine and _begins_with(mine[name], path) for name, path in theirs.items())
+
+
+def _inside(claim: Claim) -> dict[str, str]:
+    start = os.path.join(os.path.dirname(claim.path), "")
+    paths = (claim.path, *claim.parts)
+    return {path[len(start) :]: path for path in paths if path.startswith(start)}
 
 
 def _size(path: str) -> int:

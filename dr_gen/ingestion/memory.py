@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from dr_gen.store.catalogue import Catalogue
 from dr_gen.store.sources import SourceRecord, Stamp
 
 __all__ = ["Look", "Looks", "Memory"]
+
+
+_DETOUR = re.compile(r"/\.{0,2}/|\\")
 
 
 @attrs.frozen
@@ -58,10 +62,16 @@ class Looks:
     kept : dict of int to str
         Number and name of those of which all is as it is known, to the last stamp.
     others : list of Look
+    names : sequence of str
+        Those that were not looked at, since there is no store that could know them.
     """
 
     kept: dict[int, str] = attrs.field(factory=dict)
     others: list[Look] = attrs.field(factory=list)
+    names: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.kept) + len(self.others) + len(self.names)
 
 
 class Memory:
@@ -113,7 +123,7 @@ class Memory:
     def look(self, files: Iterable[str]) -> Looks:
         """What has become of files."""
         if self._place is None:
-            return Looks({}, [Look("", given) for given in files])
+            return Looks(names=tuple(files))
         out = Looks()
         # One object for each of many files, and the collector of garbage takes as long as we do.
         size, mtime, ctime = self._table.size, self._table.mtime_ns, self._table.ctime_ns
@@ -217,4 +227,7 @@ def _folder(path: str) -> str:
 
 
 def _absolute(folder: str) -> str:
+    # Of very many folders nearly all are so already, and the long way takes as long as to list one.
+    if os.sep == folder[:1] == folder[-1:] and not _DETOUR.search(folder):
+        return folder
     return os.path.join(os.path.abspath(folder), "")

@@ -13,13 +13,13 @@ import attrs
 from dr_gen.errors import SourceNotFoundError, UnknownFormatError, UsageError
 from dr_gen.ingestion.memory import Look, Looks, Memory
 from dr_gen.ingestion.plans import Late, Plan, Source, Step
-from dr_gen.ingestion.recognising import COPY, PART, Found, Seen, recognised, together
+from dr_gen.ingestion.recognising import COPY, PART, Files, Found, Seen, recognised, together
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding
 from dr_gen.readers import formats
 from dr_gen.readers.contract import ColumnMap
 from dr_gen.readers.run_dirs import experiment_of
-from dr_gen.readers.tree import experiment_name, natural_order, walk
+from dr_gen.readers.tree import experiment_name, walk
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.sources import SourceRecord
 
@@ -93,18 +93,19 @@ def _plan(
     if as_before:
         sources, steps = _unchanged(memory, searches)
     else:
-        seen = [Seen(s.root, s.experiment, look) for s in searches for look in s.ordered(memory)]
-        what = recognised(seen, reader, findings)
+        files = _files(memory, searches)
+        what = recognised(files, reader, findings)
         sources = tuple(_with_unique_ids([source for source, _ in what.logs]))
         if target is None:
             findings += what.copies.values()
-            steps = ()
+            steps, grown = (), set()
         else:
+            seen = [*files.values()]
             steps = (*_steps(memory, seen, sources, what, absolute),)
-        grown = {one.look.path for one in seen if one.look.grown}
+            grown = {one.look.path for one in seen if one.look.grown}
         if odd := grown.difference(step.record.path for step in steps if step.since is not None):
             return _plan(source, store, rules, experiment, {*whole, *odd})
-    n_files = sum(s.n_files for s in searches)
+    n_files = sum(len(search.looks) for search in searches)
     searched = {search.root for search in searches}
     stores = tuple(root for root in roots if str(root) not in searched)
     if not (sources or stores or memory.before.sources) and not any(f.path for f in findings):
@@ -156,17 +157,23 @@ class _Search:
     experiment: str
     looks: Looks
 
-    @property
-    def n_files(self) -> int:
-        return len(self.looks.kept) + len(self.looks.others)
+    def names(self) -> list[str]:
+        """The names of all files."""
+        looks = self.looks
+        return [*looks.kept.values(), *(look.given for look in looks.others), *looks.names]
 
-    def ordered(self, memory: Memory) -> list[Look]:
-        """All files, in the natural order of their paths."""
-        kept = [memory.recall(row, given) for row, given in self.looks.kept.items()]
-        looks = [*kept, *self.looks.others]
-        if len(looks) < 2:  # as of each of many files given one by one
-            return looks
-        return sorted(looks, key=lambda look: natural_order(look.given))
+
+def _files(memory: Memory, searches: Sequence[_Search]) -> Files:
+    """All files, with what is known of them."""
+    known = {look.given: look for search in searches for look in search.looks.others}
+    kept = {given: row for search in searches for row, given in search.looks.kept.items()}
+
+    def look(given: str) -> Look:
+        if given in kept:
+            return memory.recall(kept[given], given)
+        return known.get(given) or Look("", given)
+
+    return Files([(one.root, one.experiment, one.names()) for one in searches], look)
 
 
 def _searches(

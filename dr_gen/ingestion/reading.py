@@ -6,7 +6,6 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 
 import attrs
 import numpy as np
@@ -20,7 +19,7 @@ from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
-from dr_gen.readers.contract import ReadOptions, ReadResult
+from dr_gen.readers.contract import Paths, ReadOptions, ReadResult
 from dr_gen.readers.hydra import surrounded
 from dr_gen.store.change import Change, Written
 from dr_gen.store.ragged import portions
@@ -197,7 +196,7 @@ def judged(
 
 def options_for(source: Source, rules: Rules) -> ReadOptions:
     """What a reader is told of a source."""
-    parts = tuple(map(Path, source.parts))
+    parts = Paths(source.parts)
     return ReadOptions(source.experiment, rules.columns, parts, rules.deleted, rules.named)
 
 

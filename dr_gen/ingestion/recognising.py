@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from dr_gen.ingestion.claiming import Claims, Held, claims_of, covered_by
+from dr_gen.ingestion.claiming import Claims, Copy, Held, claims_of, covered_by
 from dr_gen.ingestion.memory import Look
 from dr_gen.ingestion.plans import Source
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers import formats, hydra
 from dr_gen.readers.contract import HEAD_BYTES, Detection, Reader
 from dr_gen.readers.plain_files import OPENING
-from dr_gen.readers.tree import TEXT_SUFFIXES, Tree, folder_id, run_id
+from dr_gen.readers.tree import TEXT_SUFFIXES, Tree, folder_id, natural_order, run_id
 
-__all__ = ["COPY", "PART", "Found", "Seen", "recognised", "together"]
+__all__ = ["COPY", "PART", "Files", "Found", "Seen", "recognised", "together"]
 
 PART: Final = "part of another source"
 COPY: Final = "copy of another source"
@@ -46,6 +46,57 @@ class Seen:
     look: Look
 
 
+class Files(Mapping[str, Seen]):
+    """The files that were found, by the names they have; each is an object once it is asked for.
+
+    In the order of their names, which is not the one that a reader would put them in.
+
+    Parameters
+    ----------
+    found : iterable of (str, str, iterable of str)
+        Where was searched, what the runs there belong to, and the files.
+    look : callable
+        Gives what is known of a file.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> files = Files([("runs", "sweep", ["runs/b.csv", "runs/a.csv"])], partial(Look, ""))
+    >>> list(files), files["runs/a.csv"].experiment, "runs/c.csv" in files
+    (['runs/a.csv', 'runs/b.csv'], 'sweep', False)
+    """
+
+    def __init__(
+        self, found: Iterable[tuple[str, str, Iterable[str]]], look: Callable[[str], Look]
+    ) -> None:
+        self._look = look
+        self._of: dict[str, tuple[str, str]] = {}
+        self._below: list[list[str]] = []
+        for root, experiment, names in found:
+            self._below.append(sorted(names))
+            self._of |= dict.fromkeys(self._below[-1], (root, experiment))
+
+    def __getitem__(self, name: str) -> Seen:
+        return Seen(*self._of[name], self._look(name))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._of
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._of)
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def ordered(self, some: Collection[str]) -> list[str]:
+        """Some of them in the natural order of their paths, root by root."""
+        listed: dict[str, None] = {}
+        for names in self._below:
+            mine = [name for name in names if name in some and name not in listed]
+            listed |= dict.fromkeys(sorted(mine, key=natural_order))
+        return list(listed)
+
+
 @attrs.frozen
 class Found:
     """What some files are.
@@ -53,7 +104,7 @@ class Found:
     Attributes
     ----------
     logs : list of (Source, Look)
-        In the order of the files.
+        In the natural order of their paths below each root.
     parts : frozenset of str
         Files that are read with others.
     copies : mapping of str to Finding
@@ -86,13 +137,12 @@ def together(path: str, others: Sequence[str]) -> str:
     return hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
-def recognised(seen: Sequence[Seen], reader: Reader | None, findings: list[Finding]) -> Found:
+def recognised(seen: Files, reader: Reader | None, findings: list[Finding]) -> Found:
     """The logs among the files.
 
     Parameters
     ----------
-    seen : sequence of Seen
-        All files, in the natural order of their paths.
+    seen : Files
     reader : Reader or None
         That of the format named by the caller.
     findings : list of Finding
@@ -102,13 +152,11 @@ def recognised(seen: Sequence[Seen], reader: Reader | None, findings: list[Findi
 
 
 class _Recognition:
-    def __init__(
-        self, seen: Sequence[Seen], reader: Reader | None, findings: list[Finding]
-    ) -> None:
+    def __init__(self, seen: Files, reader: Reader | None, findings: list[Finding]) -> None:
         self._named, self._findings = reader, findings
         self._readers = formats.formats().readers
-        self._seen = {one.look.given: one for one in seen}
-        self._tree = Tree.of(self._seen)
+        self._seen = seen
+        self._tree = Tree.of(seen)
 
     def found(self) -> Found:
         asked = self._readers if self._named is None else {self._named.name: self._named}
@@ -118,21 +166,23 @@ class _Recognition:
         claimed.update(one.claim.path for one in claims.alone)
         # What a reader has use for beside another file is no source to it.
         of = {part: one.reader for one in claims.alone for part in one.claim.parts}
-        for path, one in self._seen.items():
+        for path in self._seen:
             if path not in claimed:
-                source = self._alone(one)
+                source = self._alone(self._seen[path])
                 if source is not None and source.reader is not of.get(path):
                     sources[path] = source
         self._where_nothing_else_is(claims.alone, sources)
+        copies = {**claims.copies, **dict(self._in_files_of_many(claims, sources))}
+        sources = {path: source for path, source in sources.items() if path not in copies}
         jobs = hydra.Jobs(self._tree)
         logs, parts = [], set(claims.parts)
-        for path, one in self._seen.items():
-            if path in sources:
-                around = jobs.around(path, one.root)
-                source = attrs.evolve(sources[path], around=around) if around else sources[path]
-                logs.append((source, self._with_others(source, one.look)))
-                parts.update(source.together)
-        return Found(logs, frozenset(parts), self._copies(claims))
+        for path in self._seen.ordered(sources):
+            one = self._seen[path]
+            around = jobs.around(path, one.root)
+            source = attrs.evolve(sources[path], around=around) if around else sources[path]
+            logs.append((source, self._with_others(source, one.look)))
+            parts.update(source.around)
+        return Found(logs, frozenset(parts), {p: _copy(p, one) for p, one in copies.items()})
 
     def _where_nothing_else_is(self, claims: Sequence[Held], sources: dict[str, Source]) -> None:
         covered = covered_by(sources)
@@ -140,6 +190,24 @@ class _Recognition:
             if one.claim.alone_in not in covered:
                 sources[one.claim.path] = self._claimed(one)
                 covered |= covered_by([one.claim.path])
+
+    def _in_files_of_many(
+        self, claims: Claims, sources: Mapping[str, Source]
+    ) -> Iterator[tuple[str, Copy]]:
+        """Copies of runs that are in a file of many: one that was moved there is read there."""
+        certain: dict[tuple[str, str], str] = {}
+        for one in (*claims.by_path.values(), *claims.alone):
+            if one.claim.certain and one.claim.identity and one.claim.path in sources:
+                certain[one.reader.name, one.claim.identity] = one.claim.path
+        if not certain:
+            return
+        claimed = set(certain.values())
+        for path, source in sources.items():
+            identities = getattr(source.reader, "identities", None)
+            if identities is not None and path not in claimed:
+                for identity in sorted(identities(source.path)):
+                    if (copy := certain.pop((source.reader.name, identity), None)) is not None:
+                        yield copy, Copy(path)
 
     def _claimed(self, held: Held) -> Source:
         claim, one = held.claim, self._seen[held.claim.path]
@@ -200,17 +268,16 @@ class _Recognition:
         same = same and all(self._seen[path].look.same for path in others)
         return attrs.evolve(look, same=look.same and same, grown=look.grown and same)
 
-    def _copies(self, claims: Claims) -> dict[str, Finding]:
-        return {
-            path: Finding(
-                "copied-run",
-                f"a copy of {original}, which is read instead",
-                Severity.INFO,
-                path,
-                hint="nothing is lost; remove the copy, or name the folder that counts",
-            )
-            for path, original in claims.copies.items()
-        }
+
+def _copy(path: str, copy: Copy) -> Finding:
+    """That a source is not read, since it is read elsewhere."""
+    if copy.same:
+        message = f"a copy of {copy.of}, which is read instead"
+        hint = "nothing is lost; remove the copy, or name the folder that counts"
+        return Finding("copied-run", message, Severity.INFO, path, hint=hint)
+    message = f"the same run as {copy.of} by its id, with other content; that is read instead"
+    hint = "one was copied while it ran, or changed since; name the folder that counts"
+    return Finding("other-copy", message, Severity.WARNING, path, hint=hint)
 
 
 def _is_sidecar(path: Path) -> bool:

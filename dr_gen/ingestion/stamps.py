@@ -108,11 +108,13 @@ class Folders:
 
 
 _NONE: Mapping[str, Stamp] = {}
+_FIRST_PARTS = frozenset(name.partition("/")[0] for name in SIDECARS)
 
 
 def _settings_files(folder: str) -> list[str]:
     try:
-        listed = set(os.listdir(folder or os.curdir))
+        listed = os.listdir(folder or os.curdir)
     except OSError:
         return list(SIDECARS)
-    return [name for name in SIDECARS if name.partition("/")[0] in listed]
+    there = _FIRST_PARTS.intersection(listed)
+    return [name for name in SIDECARS if name.partition("/")[0] in there] if there else []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import attrs
 
@@ -17,6 +18,7 @@ __all__ = [
     "ColumnMap",
     "Detection",
     "More",
+    "Paths",
     "ReadOptions",
     "ReadResult",
     "Reader",
@@ -57,6 +59,8 @@ class Claim:
     identity : str
         What only copies of the source share, such as an id that the tool drew; of two sources with
         one identity and the same content the first is read. Empty: copies cannot be told.
+    certain : bool
+        Whether the identity alone proves it: no two runs ever have one, whatever the content is.
     alone_in : str
         A folder: the claim only holds when no other source lies in it, at any depth. Empty: always.
     """
@@ -66,6 +70,7 @@ class Claim:
     named: str = ""
     identity: str = ""
     alone_in: str = ""
+    certain: bool = False
 
 
 def _mapping(columns: Mapping[str, str]) -> dict[str, str]:
@@ -101,6 +106,58 @@ class ColumnMap:
     ignore: tuple[str, ...] = attrs.field(default=(), converter=_names)
 
 
+class Paths(Sequence[Path]):
+    """Paths that are made when they are asked for: of very many files that takes the longest.
+
+    Parameters
+    ----------
+    texts : iterable of str or path
+
+    Attributes
+    ----------
+    texts : tuple of str
+        The paths as text.
+
+    Examples
+    --------
+    >>> paths = Paths(["a/x.csv", "a/y.csv"])
+    >>> paths[0].name, paths[1:].texts, len(paths), paths == Paths(map(Path, paths.texts))
+    ('x.csv', ('a/y.csv',), 2, True)
+    """
+
+    __slots__ = ("texts",)
+
+    def __init__(self, texts: Iterable[str | os.PathLike[str]] = ()) -> None:
+        self.texts = tuple([os.fspath(text) for text in texts])
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Paths: ...
+    def __getitem__(self, index: int | slice) -> Path | Paths:
+        found = self.texts[index]
+        return Path(found) if isinstance(found, str) else Paths(found)
+
+    def __iter__(self) -> Iterator[Path]:
+        return map(Path, self.texts)
+
+    def __eq__(self, other: object) -> bool:
+        return self.texts == other.texts if isinstance(other, Paths) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.texts)
+
+    def __repr__(self) -> str:
+        return f"Paths({list(self.texts)!r})"
+
+
+def _paths(given: Iterable[str | os.PathLike[str]]) -> Paths:
+    return given if isinstance(given, Paths) else Paths(given)
+
+
 @attrs.frozen
 class ReadOptions:
     """How to read.
@@ -111,7 +168,7 @@ class ReadOptions:
         What the runs belong to.
     columns : ColumnMap
         What columns mean, where guessing fails.
-    parts : tuple of Path
+    parts : Paths
         The other files of the source, as the reader claimed them.
     deleted : bool
         Whether to read runs that were marked as deleted in the tool that logged them.
@@ -121,7 +178,7 @@ class ReadOptions:
 
     experiment: str = ""
     columns: ColumnMap = attrs.field(factory=ColumnMap)
-    parts: tuple[Path, ...] = ()
+    parts: Paths = attrs.field(factory=Paths, converter=_paths)
     deleted: bool = False
     named: bool = False
 
@@ -204,6 +261,9 @@ class Reader(Protocol):
         Takes a `More` for each of many files of lines that grew, and gives for each exactly what
         `read` would give for the whole file (and what `detect` would still call its own), or None
         where only `read` can tell.
+    ``identities(path)``
+        What the runs in a file of many are told by: a source that is claimed with one of these
+        identities, and is certain of it, is a copy of the run in the file.
     ``tail_of_records``
         True where files are no text of lines and ``read_more`` goes on behind `ReadResult.end`.
     """

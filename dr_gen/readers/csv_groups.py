@@ -41,7 +41,7 @@ def monitor_claims(tree: Tree) -> Iterator[Claim]:
     >>> claim.path, claim.parts, claim.named
     ('ppo/0.monitor.csv', ('ppo/10.monitor.csv',), 'ppo')
     """
-    for folder, names in tree.folders.items():
+    for folder, names in tree.holding(_ENDING):
         found = sorted((n for n in names if n.endswith(_ENDING)), key=natural_order)
         if found:
             paths = [os.path.join(folder, name) for name in found]

@@ -70,7 +70,7 @@ class JsonLinesReader:
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """Files of one run for each split, and what Ray wrote twice, as lines and as a table."""
         yield from claims_by_split(tree, TEXT_SUFFIXES)
-        for folder, names in tree.folders.items():
+        for folder, names in tree.holding("result.json"):
             if "result.json" in names and _TABLE in names:
                 yield Claim(os.path.join(folder, "result.json"), (os.path.join(folder, _TABLE),))
 

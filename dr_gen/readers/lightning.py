@@ -66,7 +66,9 @@ class LightningReader:
 
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """Metrics with the hyperparameters beside them; these alone where nothing else is."""
-        for folder, names in tree.folders.items():
+        held = {**dict(tree.holding(_METRICS)), **dict(tree.holding(_SETTINGS))}
+        for folder in sorted(held):
+            names = tree.folders[folder]
             path = os.path.join(folder, _SETTINGS)
             if _METRICS in names and (_SETTINGS in names or _is_version(folder)):
                 parts = (path,) if _SETTINGS in names else ()

@@ -69,6 +69,10 @@ class MlflowReader:
         yield from mlflow_files.claims(tree)
         yield from mlflow_sqlite.claims(tree)
 
+    def identities(self, path: Path) -> frozenset[str]:
+        """The ids of the runs in a database, such as were moved there from folders."""
+        return mlflow_sqlite.identities(path)
+
     def detect(self, path: Path, head: bytes) -> Detection:
         """From the names in a ``meta.yaml``, or the tables of a database."""
         if head.startswith(MAGIC):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,18 +81,18 @@ def claims(tree: Tree) -> Iterator[Claim]:
     # An experiment holds folders of runs, and of nothing that is inside of one.
     runs -= {os.path.dirname(folder) for folder in runs if folder}
     runs = {folder for folder in runs if _owner(folder, runs) == folder}
-    files: dict[str, list[str]] = {folder: [] for folder in runs}
-    for folder, names in tree.folders.items():
+    inside: dict[str, list[str]] = {folder: [] for folder in runs}
+    for folder in tree.folders:
         owner = _owner(folder, runs)
         if owner is not None:
-            start = os.path.join(folder, "")
-            files.setdefault(owner, []).extend([start + name for name in names])
-    for folder, mine in files.items():
+            inside.setdefault(owner, []).append(folder)
+    for folder, within in inside.items():
+        mine = _paths(tree, within)
         meta = os.path.join(folder, META)
         anchor = meta if folder in runs else _stand_in(folder, mine)
         if anchor is None:
             continue
-        alone = not _has_metrics(folder, mine)
+        alone = not _has_metrics(tree, folder, within)
         if alone:
             artifacts = os.path.join(folder, _ARTIFACTS, "")
             config = os.path.join(folder, _CONFIG)
@@ -102,7 +102,8 @@ def claims(tree: Tree) -> Iterator[Claim]:
         parts = (*(path for path in mine if path != anchor), *experiment)
         identity = os.path.basename(folder) if is_run_folder(folder) else ""
         named = folder or os.curdir
-        yield Claim(anchor, parts, named, identity, named if alone else "")
+        # The id is drawn of 128 bits, and the folder is called by it wherever it is copied to.
+        yield Claim(anchor, parts, named, identity, named if alone else "", certain=True)
 
 
 def _may_be_run(folder: str) -> bool:
@@ -122,12 +123,24 @@ def _owner(folder: str, runs: set[str]) -> str | None:
     return folder if folder in runs else None
 
 
-def _has_metrics(folder: str, files: list[str]) -> bool:
+def _paths(tree: Tree, folders: Iterable[str]) -> list[str]:
+    found: list[str] = []
+    for folder in folders:
+        start = os.path.join(folder, "")
+        found += [start + name for name in tree.folders[folder]]
+    return found
+
+
+def _has_metrics(tree: Tree, folder: str, within: Iterable[str]) -> bool:
     """Whether a run has metrics of the training, and not only of the machine."""
-    start = os.path.join(folder, _METRICS, "")
+    top = os.path.join(folder, _METRICS)
+    if top in tree.folders and not all(map(is_of_machine, tree.folders[top])):
+        return True
+    start = os.path.join(top, "")
+    # Of a name all that a folder does not tell is what stands behind the last slash.
     return any(
-        path.startswith(start) and not is_of_machine(path[len(start) :].replace(os.sep, "/"))
-        for path in files
+        one.startswith(start) and not is_of_machine(f"{one[len(start) :]}/".replace(os.sep, "/"))
+        for one in within
     )
 
 
@@ -171,10 +184,8 @@ class FileRun:
             data = _content(path, facts)
             if data is not None:
                 self.metrics.append((name, MetricFile(path, data)))
-        elif kind == _PARAMS:
-            _keep(facts.params, name, path, facts)
-        elif kind == _TAGS:
-            _keep(facts.tags, name, path, facts)
+        elif kind in (_PARAMS, _TAGS):
+            _keep(facts.params if kind == _PARAMS else facts.tags, name, path, facts)
         elif kind == META:
             facts.meta = _meta(path, facts)
         elif inner == _CONFIG:
@@ -199,11 +210,13 @@ def gathered(path: str, run_id: str, options: ReadOptions, metas: dict[str, Any]
     facts = Facts(run_id, path)
     found = FileRun(facts)
     start = os.path.join(folder, "")
-    above = os.path.join(os.path.dirname(folder), META)
-    trash = os.path.basename(os.path.dirname(os.path.dirname(folder))) == _TRASH
-    for file in (path, *map(os.fspath, options.parts)):
+    n_start, take = len(start), found.take
+    outer = os.path.dirname(folder)
+    above = os.path.join(outer, META)
+    trash = os.path.basename(os.path.dirname(outer)) == _TRASH
+    for file in (path, *options.parts.texts):
         if file.startswith(start):
-            found.take(file, file[len(start) :])
+            take(file, file[n_start:])
         elif file == above:
             facts.experiment = _experiment(file, run_id, metas)
         else:

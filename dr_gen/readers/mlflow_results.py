@@ -102,6 +102,13 @@ class Together:
                 listed = named(one.datasets)
                 message = f"{name}: logged for the dataset{'s' * (len(one.datasets) > 1)} {listed}"
                 facts.note("metric-dataset", message, Severity.INFO)
+        if facts.system:
+            n = len(facts.system)
+            message = f"{n} metric{'s' * (n > 1)} of the machine: only the ranges are kept"
+            hint = (
+                "they are in metadata['system']; metrics= of a column mapping makes curves of them"
+            )
+            facts.note("machine-metrics", message, Severity.INFO, hint=hint)
         times = seconds_since(facts.start, [one.stamps for one in kept.values()])
         return [
             Series(name, one.steps, at, one.values, one.rising)

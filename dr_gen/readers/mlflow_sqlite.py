@@ -25,7 +25,7 @@ from dr_gen.readers.mlflow_runs import Facts
 from dr_gen.readers.sqlite_files import companions, missing_bytes, opened, stamp
 from dr_gen.readers.tree import Tree
 
-__all__ = ["claims", "detect", "read"]
+__all__ = ["claims", "detect", "identities", "read"]
 
 _TABLES: Final = frozenset({"experiments", "runs", "metrics", "params"})
 _WORDS: Final = (b"experiments", b"latest_metrics", b"run_uuid")
@@ -44,14 +44,15 @@ _ERRORS: Final = (sqlite3.Error, sqlite3.Warning, OSError, ValueError, OverflowE
 
 def claims(tree: Tree) -> Iterator[Claim]:
     """Databases that have files beside them without which they are not whole."""
-    for folder, names in tree.folders.items():
-        beside: dict[str, list[str]] = {}
-        for name in names:
-            for suffix in ("-wal", "-journal"):
+    beside: dict[str, list[str]] = {}
+    for suffix in ("-wal", "-journal"):
+        for folder, names in tree.holding(suffix):
+            for name in names:
                 if name.endswith(suffix) and name[: -len(suffix)] in names:
-                    beside.setdefault(name[: -len(suffix)], []).append(os.path.join(folder, name))
-        for name, parts in beside.items():
-            yield Claim(os.path.join(folder, name), tuple(parts))
+                    path = os.path.join(folder, name)
+                    beside.setdefault(path[: -len(suffix)], []).append(path)
+    for path, parts in beside.items():
+        yield Claim(path, tuple(sorted(parts, reverse=True)))
 
 
 def detect(path: Path, head: bytes) -> Detection:
@@ -68,6 +69,20 @@ def detect(path: Path, head: bytes) -> Detection:
     if tables >= _TABLES:
         return Detection(0.98, "a database with the tables of MLflow")
     return Detection(0.0, "a database without the tables of MLflow")
+
+
+def identities(path: Path) -> frozenset[str]:
+    """The ids of the runs that are not deleted, of a database that is whole."""
+    try:
+        with opened(str(path)) as connection:
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                return frozenset()  # what was moved there may be all that is left of it
+            there = {str(row[1]) for row in connection.execute("PRAGMA table_info(runs)")}
+            stage = "lifecycle_stage" if "lifecycle_stage" in there else "''"
+            found = connection.execute(f"SELECT run_uuid, {stage} FROM runs").fetchall()
+    except _ERRORS:
+        return frozenset()
+    return frozenset(str(uuid) for uuid, stage in found if uuid and stage != "deleted")
 
 
 def _names(path: Path, *, alone: bool) -> set[str]:

@@ -31,6 +31,7 @@ GUILD: Final = ".guild"
 GUILD_FACTS: Final = ("flags", "exit_status", "id", "label", "random_seed", "started", "stopped")
 """Files in ``.guild/attrs`` that are read."""
 
+_WORD: Final = "tfevents"
 _OTHER_FILES: Final = frozenset(
     {".bz2", ".csv", ".gz", ".html", ".json", ".jsonl", ".log", ".md", ".npz", ".parquet", ".pkl"}
     | {".png", ".svg", ".tar", ".tgz", ".tmp", ".txt", ".xz", ".yaml", ".yml", ".zip", ".zst"}
@@ -68,14 +69,14 @@ def is_event_name(name: str) -> bool:
     >>> is_event_name("events.out.tfevents.1648121688.host.11256.2"), is_event_name("tfevents.csv")
     (True, False)
     """
-    return "tfevents" in name and os.path.splitext(name)[1] not in _OTHER_FILES
+    return _WORD in name and os.path.splitext(name)[1] not in _OTHER_FILES
 
 
 def claims(tree: Tree) -> Iterator[Claim]:
     """The runs in a tree."""
     paths = [
         os.path.join(folder, name)
-        for folder, names in tree.folders.items()
+        for folder, names in tree.holding(_WORD)
         for name in names
         if is_event_name(name)
     ]

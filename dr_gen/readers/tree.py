@@ -44,7 +44,7 @@ _NUMBERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
 
 
 def _frozen(folders: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
-    return {folder: tuple(sorted(names)) for folder, names in sorted(folders.items())}
+    return {folder: tuple(sorted(folders[folder])) for folder in sorted(folders)}
 
 
 @attrs.frozen
@@ -62,28 +62,47 @@ class Tree:
     >>> tree = Tree.of(["runs/a/meta.yaml", "runs/a/metrics/loss", "runs/b.txt"])
     >>> tree.folders["runs/a"], tree.has("runs/a/metrics", "loss")
     (('meta.yaml',), True)
+    >>> [folder for folder, names in tree.holding(".yaml")]
+    ['runs/a']
     >>> list(tree.below("runs/a"))
     ['runs/a/meta.yaml', 'runs/a/metrics/loss']
     """
 
     folders: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, converter=_frozen)
     _order: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
+    _names: str = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_order", tuple(self.folders))
+        # Most words that a reader looks for are in the name of no file: that is told at once.
+        every = "\0".join(["\0".join(names) for names in self.folders.values()])
+        object.__setattr__(self, "_names", every)
 
     @classmethod
     def of(cls, files: Iterable[str]) -> Tree:
         """The tree of the files at some paths."""
         folders: dict[str, list[str]] = {}
+        last, names = None, list[str]()
         for path in files:
-            folder, name = os.path.split(path)
-            folders.setdefault(folder, []).append(name)
+            # As `os.path.split` does, which takes longer than to list the file.
+            cut = path.rfind(os.sep) + 1
+            if path[:cut] != last:
+                last = path[:cut]
+                folder = last.rstrip(os.sep) or last
+                names = folders.setdefault(folder, [])
+            names.append(path[cut:])
         return cls(folders)
 
     def has(self, folder: str, name: str) -> bool:
         """Whether a folder holds a file of that name."""
         return name in self.folders.get(folder, ())
+
+    def holding(self, part: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The folders with a file that has `part` in its name, and the names of all files there."""
+        if part in self._names:
+            for folder, names in self.folders.items():
+                if any(part in name for name in names):
+                    yield folder, names
 
     def below(self, folder: str) -> Iterator[str]:
         """The paths of all files in a folder and the folders in it, sorted by folder and name."""
@@ -218,12 +237,15 @@ def _list(folder: str, files: list[str], folders: list[str], links: list[str]) -
     linked: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_symlink():
-                linked.append(start + entry.name)
+            name = entry.name
+            if entry.is_file(follow_symlinks=False):
+                files.append(start + name)  # first, since nearly all are
+            elif entry.is_symlink():
+                linked.append(start + name)
             elif not entry.is_dir():
-                files.append(start + entry.name)
-            elif entry.name not in _SKIPPED_FOLDERS:
-                inner.append(start + entry.name)
+                files.append(start + name)
+            elif name not in _SKIPPED_FOLDERS:
+                inner.append(start + name)
     # Of two links to one place the first counts: which that is must not depend on the disk.
     folders += sorted(inner)
     links += sorted(linked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import math
 import re
@@ -23,6 +24,7 @@ _FLOAT: Final = re.compile(
     r"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+"
     r"|nan|NaN|inf|Inf|Infinity)"
 )
+_REMEMBERED: Final = 1024
 _MOST_DIGITS: Final = 18
 """Of whole numbers; longer ones are names such as hashes."""
 _LONGEST: Final = 20_000
@@ -47,12 +49,17 @@ def typed(text: str) -> Any:
     ([1, 2.5, 'a'], [1, None], {'a': {'b': True}}, '[1, 2')
     """
     bare = text.strip()
+    return _nested(text, bare) if bare and bare[0] in _PAIRS else _plain(text)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _plain(text: str) -> str | float | None:
+    """What no list or dict stands for; of the runs of a sweep most have the same few texts."""
+    bare = text.strip()
     if not bare:
         return text
     if bare in _WORDS:
         return _WORDS[bare]
-    if bare[0] in _PAIRS:
-        return _nested(text, bare)
     if bare[0] not in "+-.0123456789nNiI":
         return text
     if _INT.fullmatch(bare):

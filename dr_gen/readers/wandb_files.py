@@ -180,11 +180,12 @@ class _Home:
 def _homes(tree: Tree) -> Iterator[str]:
     """Folders in which something of a run lies, each once."""
     seen: set[str] = set()
+    logs = {folder for folder, names in tree.holding(".wandb") if any(map(_is_log, names))}
     for folder, names in tree.folders.items():
         top, name = os.path.split(folder)
         if name in _INSIDE and _HOME.fullmatch(os.path.basename(top)):
             home = top
-        elif any(map(_is_log, names)) or _HOME.fullmatch(name):
+        elif folder in logs or _HOME.fullmatch(name):
             home = folder
         elif HISTORY in names or SUMMARY in names:
             home = top if name == "files" else folder

@@ -288,12 +288,14 @@ def test_metrics_logged_together_share_their_rows(kind: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kind", STORES)
 def test_the_machine_is_kept_apart(kind: str, tmp_path: Path) -> None:
-    """Metrics of the machine are no metrics of the training."""
+    """Metrics of the machine are no metrics of the training; that they are not kept is said."""
     metrics = {**LOSSES, "system/gpu_0_memory_usage_megabytes": points(10.0, 30.0)}
     run = read_one(written(kind, tmp_path, Stored(metrics=metrics)))
     assert run.metrics == ("train/loss",)
     usage = {"n": 2, "min": 10.0, "mean": 20.0, "max": 30.0}
     assert run.metadata["system"] == {"gpu_0_memory_usage_megabytes": usage}
+    [finding] = run.findings
+    assert finding.message == "1 metric of the machine: only the ranges are kept"
 
 
 @pytest.mark.parametrize("kind", STORES)

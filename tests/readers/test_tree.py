@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dr_gen.readers.tree import natural_order, run_id, walk
+from dr_gen.readers.tree import Tree, natural_order, run_id, walk
 
 
 def files_of(root: Path, *names: str) -> None:
@@ -32,6 +32,25 @@ def test_numbers_in_names_sort_as_numbers(numbers: list[int]) -> None:
     paths = [f"run_{n}.jsonl" for n in numbers]
     ordered = [int(path[4:-6]) for path in sorted(paths, key=natural_order)]
     assert ordered == sorted(numbers)
+
+
+@given(st.lists(st.text("ab.", min_size=1, max_size=3), max_size=8), st.text("ab.", max_size=3))
+def test_folders_are_found_by_a_part_of_a_name(names: list[str], part: str) -> None:
+    """Just those that hold a file with that in its name, which never runs over two names."""
+    tree = Tree.of([f"{name[0]}/{name}" for name in names])
+    expected = {f: held for f, held in tree.folders.items() if any(part in n for n in held)}
+    assert dict(tree.holding(part)) == expected
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "run 1"]), min_size=1, max_size=4)), st.data())
+def test_a_tree_is_that_of_its_paths(paths: list[list[str]], data: st.DataObject) -> None:
+    """Whatever the order of the paths, folders and names are those that the paths say."""
+    start = data.draw(st.sampled_from(["", "/", "/data/"]))
+    files = data.draw(st.permutations([start + os.path.join(*parts) for parts in paths]))
+    tree = Tree.of(files)
+    found = [os.path.join(folder, name) for folder, held in tree.folders.items() for name in held]
+    assert sorted(found) == sorted(files)
+    assert all(folder == os.path.dirname(os.path.join(folder, "x")) for folder in tree.folders)
 
 
 @given(st.lists(st.text(max_size=8)))
