@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from dr_gen.ingestion.claiming import Claims, Held, claims_of, covered_by
+from dr_gen.ingestion.claiming import Claims, Held, claims_of, covered_by, with_kept
 from dr_gen.ingestion.memory import Look
 from dr_gen.ingestion.plans import Source
 from dr_gen.model.finding import Finding, Severity
@@ -55,7 +55,7 @@ class Found:
     logs : list of (Source, Look)
         In the order of the files.
     parts : frozenset of str
-        Files that are read with others.
+        Files that are read with others, or kept with them.
     copies : mapping of str to Finding
         Files that are not read, since another is the same.
     """
@@ -117,15 +117,15 @@ class _Recognition:
         claimed = {*claims.by_path, *claims.parts, *claims.copies}
         claimed.update(one.claim.path for one in claims.alone)
         # What a reader has use for beside another file is no source to it.
-        of = {part: one.reader for one in claims.alone for part in one.claim.parts}
+        of = {part: one.reader for one in claims.alone for part in with_kept(one.claim)}
         for path, one in self._seen.items():
             if path not in claimed:
                 source = self._alone(one)
                 if source is not None and source.reader is not of.get(path):
                     sources[path] = source
-        self._where_nothing_else_is(claims.alone, sources)
+        kept = self._where_nothing_else_is(claims.alone, sources)
         jobs = hydra.Jobs(self._tree)
-        logs, parts = [], set(claims.parts)
+        logs, parts = [], {*claims.parts, *kept}
         for path, one in self._seen.items():
             if path in sources:
                 around = jobs.around(path, one.root)
@@ -134,12 +134,16 @@ class _Recognition:
                 parts.update(source.together)
         return Found(logs, frozenset(parts), self._copies(claims))
 
-    def _where_nothing_else_is(self, claims: Sequence[Held], sources: dict[str, Source]) -> None:
+    def _where_nothing_else_is(
+        self, claims: Sequence[Held], sources: dict[str, Source]
+    ) -> Iterator[str]:
+        """Add the sources that want to be alone and are, and give what they keep."""
         covered = covered_by(sources)
         for one in claims:
             if one.claim.alone_in not in covered:
                 sources[one.claim.path] = self._claimed(one)
                 covered |= covered_by([one.claim.path])
+                yield from one.claim.kept
 
     def _claimed(self, held: Held) -> Source:
         claim, one = held.claim, self._seen[held.claim.path]

@@ -59,6 +59,9 @@ class Claim:
         one identity and the same content the first is read. Empty: copies cannot be told.
     alone_in : str
         A folder: the claim only holds when no other source lies in it, at any depth. Empty: always.
+    kept : tuple of str
+        Files that belong to the source and are not read, by nobody: what changes in them changes
+        nothing, such as what the process printed.
     """
 
     path: str
@@ -66,6 +69,7 @@ class Claim:
     named: str = ""
     identity: str = ""
     alone_in: str = ""
+    kept: tuple[str, ...] = ()
 
 
 def _mapping(columns: Mapping[str, str]) -> dict[str, str]:
