@@ -61,10 +61,9 @@ class Verdicts:
         by_code: dict[str, Finding] = {}
         for finding in findings:
             by_code.setdefault(finding.code, finding)
-        short = by_code.get("short-run")
-        if short is not None and end == "completed":
-            return Status.COMPLETED, (f"ended by itself: {short.message}",)
         lacks = [by_code[code] for code in ("short-run", "no-metrics") if code in by_code]
+        if lacks and end == "completed":
+            return Status.COMPLETED, (f"ended by itself: {lacks[0].message}",)
         cut = [by_code[code] for code in _CUT if code in by_code]
         if not lacks and cut and self._reached(index) is None:
             lacks = cut

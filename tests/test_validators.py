@@ -180,6 +180,16 @@ def test_run_without_metrics_is_incomplete() -> None:
     assert codes(checked) == {"no-metrics"}
 
 
+def test_run_that_says_it_ended_well_is_completed_without_metrics() -> None:
+    """What a log says of its own end counts; that it has no value is an error of its own."""
+    ended = validate(run({}, metadata={"end": {"status": "completed", "reason": "exit code 0"}}))
+    assert ended.status is Status.COMPLETED
+    assert ended.reasons == ("ended by itself: the run has no metric values",)
+    assert codes(ended) == {"no-metrics"}
+    broken = validate(run({}, metadata={"end": {"status": "failed", "reason": "exit code 1"}}))
+    assert (broken.status, broken.reasons) == (Status.FAILED, ("exit code 1",))
+
+
 def test_cut_log_of_unknown_length_is_incomplete() -> None:
     """When nothing says how long a run should be, a cut last line says that it was stopped."""
     cut = Finding("truncated-line", "the last line is cut off", path="r.jsonl", line=5)

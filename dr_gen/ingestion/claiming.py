@@ -13,7 +13,7 @@ from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Claim, Detection, Reader
 from dr_gen.readers.tree import Tree, natural_order
 
-__all__ = ["Claims", "Copy", "Held", "claims_of", "covered_by"]
+__all__ = ["Claims", "Copy", "Held", "claims_of", "covered_by", "with_kept"]
 
 _BLOCK: Final = 1 << 20
 
@@ -63,7 +63,7 @@ class Claims:
     alone : list of Held
         Those that hold only when no other source lies in a folder of theirs, inner folders first.
     parts : set of str
-        The other files of the sources of `by_path`.
+        The other files of the sources of `by_path`, read or only kept.
     copies : mapping
         The file that would stand for a source that is read elsewhere, to what is read.
     """
@@ -105,17 +105,22 @@ def claims_of(
         if found is not None and found[0] is reader:
             kept = alone if claim.alone_in else held
             kept.setdefault(claim.path, Held(claim, reader, found[1]))
-    parts = frozenset(part for one in held.values() for part in one.claim.parts)
+    parts = frozenset(part for one in held.values() for part in with_kept(one.claim))
     held = {path: one for path, one in held.items() if path not in parts}
     alone = {path: one for path, one in alone.items() if path not in parts}
     copies = _copies([*held.values(), *(one for one in alone.values() if one.claim.certain)])
     # Nobody has a use for the other files of a copy, as there is none for that of the run itself.
-    of_copies = (part for path in copies if path in alone for part in alone[path].claim.parts)
+    of_copies = (part for path in copies if path in alone for part in with_kept(alone[path].claim))
     parts = parts.union(of_copies)
     spare = {path: one for path, one in held.items() if path not in copies}
     left = [one for path, one in alone.items() if path not in copies]
     deepest = sorted(left, key=lambda one: -one.claim.alone_in.count(os.sep))
     return Claims(spare, deepest, parts, copies)
+
+
+def with_kept(claim: Claim) -> tuple[str, ...]:
+    """The files that nobody else reads: those that are read with the first, and those kept."""
+    return (*claim.parts, *claim.kept)
 
 
 def covered_by(paths: Iterable[str]) -> set[str]:

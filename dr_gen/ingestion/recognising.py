@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from dr_gen.ingestion.claiming import Claims, Copy, Held, claims_of, covered_by
+from dr_gen.ingestion.claiming import Claims, Copy, Held, claims_of, covered_by, with_kept
 from dr_gen.ingestion.memory import Look
 from dr_gen.ingestion.plans import Source
 from dr_gen.model.finding import Finding, Severity
@@ -106,7 +106,7 @@ class Found:
     logs : list of (Source, Look)
         In the natural order of their paths below each root.
     parts : frozenset of str
-        Files that are read with others.
+        Files that are read with others, or kept with them.
     copies : mapping of str to Finding
         Files that are not read, since another is the same.
     """
@@ -165,31 +165,35 @@ class _Recognition:
         claimed = {*claims.by_path, *claims.parts, *claims.copies}
         claimed.update(one.claim.path for one in claims.alone)
         # What a reader has use for beside another file is no source to it.
-        of = {part: one.reader for one in claims.alone for part in one.claim.parts}
+        of = {part: one.reader for one in claims.alone for part in with_kept(one.claim)}
         for path in self._seen:
             if path not in claimed:
                 source = self._alone(self._seen[path])
                 if source is not None and source.reader is not of.get(path):
                     sources[path] = source
-        self._where_nothing_else_is(claims.alone, sources)
+        kept = [*self._where_nothing_else_is(claims.alone, sources)]
         copies = {**claims.copies, **dict(self._in_files_of_many(claims, sources))}
         sources = {path: source for path, source in sources.items() if path not in copies}
         jobs = hydra.Jobs(self._tree)
-        logs, parts = [], set(claims.parts)
+        logs, parts = [], {*claims.parts, *kept}
         for path in self._seen.ordered(sources):
             one = self._seen[path]
             around = jobs.around(path, one.root)
             source = attrs.evolve(sources[path], around=around) if around else sources[path]
             logs.append((source, self._with_others(source, one.look)))
-            parts.update(source.around)
+            parts.update(source.around if path in claims.by_path else source.together)
         return Found(logs, frozenset(parts), {p: _copy(p, one) for p, one in copies.items()})
 
-    def _where_nothing_else_is(self, claims: Sequence[Held], sources: dict[str, Source]) -> None:
+    def _where_nothing_else_is(
+        self, claims: Sequence[Held], sources: dict[str, Source]
+    ) -> Iterator[str]:
+        """Add the sources that want to be alone and are, and give what they keep."""
         covered = covered_by(sources)
         for one in claims:
             if one.claim.alone_in not in covered:
                 sources[one.claim.path] = self._claimed(one)
                 covered |= covered_by([one.claim.path])
+                yield from one.claim.kept
 
     def _in_files_of_many(
         self, claims: Claims, sources: Mapping[str, Source]

@@ -63,6 +63,9 @@ class Claim:
         Whether the identity alone proves it: no two runs ever have one, whatever the content is.
     alone_in : str
         A folder: the claim only holds when no other source lies in it, at any depth. Empty: always.
+    kept : tuple of str
+        Files that belong to the source and are not read, by nobody: what changes in them changes
+        nothing, such as what the process printed.
     """
 
     path: str
@@ -71,6 +74,7 @@ class Claim:
     identity: str = ""
     alone_in: str = ""
     certain: bool = False
+    kept: tuple[str, ...] = ()
 
 
 def _mapping(columns: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ __all__ = [
     "is_media",
     "media_of",
     "metadata_of",
+    "says_all",
     "state_of",
 ]
 
@@ -79,6 +80,12 @@ def final_values(table: Table, file: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def says_all(table: Table, file: Mapping[str, Any]) -> bool:
+    """Whether a summary file has no value that the log does not have, now and when it goes on."""
+    said = {cells.name for cells in table.by_name.values() if cells.final is not None}
+    return all(name in said or name.startswith("_wandb/") for name, _ in flat_metrics(file))
+
+
 def end_of(log: RunLog, *, has_log: bool, machine: Mapping[str, Any]) -> dict[str, str] | None:
     """How the run ended, as the status and the reason of its log's end.
 
@@ -119,6 +126,7 @@ def metadata_of(
     step_metrics = {name: x for name, x in log.step_metrics.items() if x}
     facts: dict[str, Any] = {
         "format": "wandb",
+        "project": machine.get("project"),  # long ago; the log says it otherwise
         **{name: value for name, value in log.run.items() if value not in ("", False)},
         "environment": {**_environment(machine), **log.machine},
         "step_metrics": step_metrics,

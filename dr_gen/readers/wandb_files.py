@@ -80,52 +80,57 @@ def id_of(path: str | os.PathLike[str]) -> str:
 
 def claims(tree: Tree) -> Iterator[Claim]:
     """The runs among some files, each with all that was written for it."""
-    homes = {folder: _Home.of(tree, folder) for folder in _homes(tree)}
-    by_run: dict[tuple[str, str], list[_Home]] = {}
-    for home in homes.values():
-        logs = home.logs
-        if len(logs) > 1:
-            # Moved together; what else lies there belongs to none of them alone.
-            yield from (Claim(log, home.beside(log), "", _identity(id_of(log))) for log in logs)
-        elif home.anchor:
-            run = id_of(logs[0]) if logs else id_of(home.folder)
-            # Without a time in its name a folder is no part of a series.
-            series = os.path.dirname(home.folder) if home.started and run else home.folder
-            if any(home.started == other.started for other in by_run.get((series, run), ())):
-                series = home.folder  # no other process, but a copy under another name
-            by_run.setdefault((series, run), []).append(home)
-    for (series, run), together in list(by_run.items()):
-        if os.path.basename(series) == _LATEST:
-            real = by_run.get((os.path.dirname(series), run))
-            if real is not None and run:
-                # A link that became a copy.
-                real += together
-                del by_run[series, run]
-    latest = dict(sorted(by_run, key=lambda key: max(home.started for home in by_run[key])))
-    for (series, run), together in by_run.items():
-        claim = _claim(run, together)
-        if latest[series] == run:
-            links = _copied_links(tree, series, claim)
-            claim = attrs.evolve(claim, parts=(*claim.parts, *links))
+    homes = [home for folder in _homes(tree) for home in _Home.of(tree, folder) if home.anchor]
+    # Without a time in its name a folder is no part of a series.
+    series: dict[tuple[str, str], list[_Home]] = {}
+    others: list[_Home] = []
+    for home in homes:
+        known = series.setdefault(home.run_in, []) if home.started and home.run else None
+        if known is None or any(home.started == other.started for other in known):
+            others.append(home)  # no other process, but perhaps a copy under another name
+        else:
+            known.append(home)
+    for home in others:
+        if home.is_latest and home.run_in in series:
+            series[home.run_in].append(home)  # a link that became a copy
+        else:
+            yield _claim([home])
+    latest = dict(sorted(series, key=lambda key: max(home.started for home in series[key])))
+    for (folder, run), together in series.items():
+        claim = _claim(together)
+        if latest[folder] == run:
+            links = _copied_links(tree, folder, claim)
+            claim = attrs.evolve(claim, kept=(*claim.kept, *links))
         yield claim
 
 
-def _copied_links(tree: Tree, series: str, claim: Claim) -> list[str]:
-    """What the tool said of itself, once more, where links to it became copies."""
+def _copied_links(tree: Tree, folder: str, claim: Claim) -> list[str]:
+    """What lies in a ``wandb`` folder where links to what is in the folder of a run became files.
+
+    That of the run itself is then a text that holds its name.
+    """
     # Without what it is a copy of it may be a link that leads nowhere.
-    said = {os.path.basename(part) for part in claim.parts if _is_debug(os.path.basename(part))}
-    names = sorted(said.intersection(tree.folders.get(series, ())))
-    links = (os.path.join(series, name) for name in names)
-    return [link for link in links if link not in claim.parts]
+    said = {os.path.basename(part) for part in claim.kept if _is_debug(os.path.basename(part))}
+    names = sorted({*said, _LATEST}.intersection(tree.folders.get(folder, ())))
+    return [os.path.join(folder, name) for name in names]
 
 
-def _claim(run: str, homes: Sequence[_Home]) -> Claim:
+def _claim(homes: Sequence[_Home]) -> Claim:
     homes = sorted(homes, key=lambda home: (home.started, natural_order(home.folder)))
-    with_logs = [home for home in homes if home.logs] or homes
-    last = with_logs[-1]
-    files = [path for home in homes for path in home.files if path != last.anchor]
-    bare = last.logs and not last.started and os.path.basename(last.folder) != _LATEST
-    return Claim(last.anchor, tuple(files), "" if bare else last.folder, _identity(run))
+    last = ([home for home in homes if home.logs] or homes)[-1]
+    used = [home for home in homes if home is last or not home.is_latest]
+    parts = [path for home in used for path in home.read if path != last.anchor]
+    files = dict.fromkeys(path for home in homes for path in home.files)
+    kept = files.keys() - {last.anchor, *parts}
+    bare = last.logs and not last.started and (last.among or not last.is_latest)
+    named = "" if bare else last.folder
+    return Claim(
+        last.anchor,
+        tuple(parts),
+        named,
+        _identity(last.run),
+        kept=tuple(path for path in files if path in kept),
+    )
 
 
 def _identity(run: str) -> str:
@@ -139,6 +144,8 @@ class _Home:
     Attributes
     ----------
     folder : str
+    run : str
+        Its id; empty: unknown.
     started : str
         The time in its name; empty: it is not called as such folders are.
     logs : tuple of str
@@ -147,17 +154,40 @@ class _Home:
         All files that belong to the run, also the logs.
     anchor : str
         The one that stands for all; empty: there is none.
+    among : bool
+        Whether logs of other runs lie there too.
     """
 
     folder: str
+    run: str
     started: str
     logs: tuple[str, ...]
     files: tuple[str, ...]
     anchor: str
+    among: bool = False
+
+    @property
+    def read(self) -> list[str]:
+        """Those of its files that tell of the run."""
+        if self.among:
+            return list(self.logs)
+        return [
+            path for path in self.files if path in self.logs or os.path.basename(path) in _KINDS
+        ]
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether it is called as the link to the folder of the latest run."""
+        return os.path.basename(self.folder) == _LATEST
+
+    @property
+    def run_in(self) -> tuple[str, str]:
+        """The ``wandb`` folder, and the run there."""
+        return os.path.dirname(self.folder), self.run
 
     @classmethod
-    def of(cls, tree: Tree, folder: str) -> _Home:
-        """What lies in a folder of the tree."""
+    def of(cls, tree: Tree, folder: str) -> list[_Home]:
+        """What lies in a folder of the tree, for each run that has its log there."""
         name = os.path.basename(folder)
         named = _HOME.fullmatch(name)
         names = tree.folders.get(folder, ())
@@ -167,14 +197,20 @@ class _Home:
         for inner in _INSIDE:
             top = os.path.join(folder, inner)
             files += [path for path in tree.below(top) if _belongs(path, top, inner)]
+        if len(logs) > 1:
+            # Moved together; what else lies there belongs to none of them alone.
+            return [cls._among(folder, log, files) for log in logs]
         by_name = {os.path.basename(path): path for path in reversed(files)}
         others = (by_name[kind] for kind in _PREFERRED if kind in by_name)
         anchor = next(iter((*logs, *others)), "")
-        return cls(folder, named[1] if named else "", logs, tuple(files), anchor)
+        run = id_of(logs[0]) if logs else id_of(folder)
+        return [cls(folder, run, named[1] if named else "", logs, tuple(files), anchor)]
 
-    def beside(self, log: str) -> tuple[str, ...]:
-        """What belongs to one of several logs."""
-        return tuple(path for path in self.files if path == f"{log}.synced")
+    @classmethod
+    def _among(cls, folder: str, log: str, files: Iterable[str]) -> _Home:
+        """What lies there for one of several logs, with what may be of any of them."""
+        rest = (path for path in files if not _is_log(os.path.basename(path)))
+        return cls(folder, id_of(log), "", (log,), (log, *rest), log, among=True)
 
 
 def _homes(tree: Tree) -> Iterator[str]:

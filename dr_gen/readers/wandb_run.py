@@ -16,7 +16,7 @@ from dr_gen.readers.contract import ReadOptions, ReadResult
 from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.settings import Settings, flat_config, named, read_settings
-from dr_gen.readers.wandb_facts import end_of, final_values, metadata_of, state_of
+from dr_gen.readers.wandb_facts import end_of, final_values, metadata_of, says_all, state_of
 from dr_gen.readers.wandb_files import Session, id_of, sessions
 from dr_gen.readers.wandb_history import History, history_of
 from dr_gen.readers.wandb_log import WandbFile
@@ -44,6 +44,7 @@ class _Run:
         self._summary: dict[str, Any] = {}
         self._machine: dict[str, Any] = {}
         self._has_log = self._by_line = False
+        self._lacks = False  # whether settings are known of another file than the log alone
         self._n_sessions = 0
         self._end: int | None = None
 
@@ -130,7 +131,9 @@ class _Run:
 
     def _goes_on(self, hpms: Mapping[str, Any], history: History) -> bool:
         """Whether more of the same changes nothing of what was decided, for all but the columns."""
-        if self._by_line or self._settings or history.media or history.from_summary:
+        if self._by_line or self._lacks or history.media or history.from_summary:
+            return False
+        if not says_all(self._log.table, self._summary):
             return False
         # Where no settings are known, those that every row repeats are taken for them.
         settled = any(key.casefold() not in SEED_KEYS for key in hpms)
@@ -143,6 +146,7 @@ class _Run:
         for problem in problems:
             self._note("config-collision", problem, Severity.WARNING)
         for settings in reversed(self._settings):
+            self._lacks |= bool(settings.findings or settings.hpms.keys() - flat.keys())
             flat = {**settings.hpms, **flat}
             self._findings += settings.findings
         return flat

@@ -27,7 +27,10 @@ RECORD = 8
 
 
 class ColumnsReader:
-    """``run.col`` holds the hyperparameters, the files in ``cols/`` one number a line each."""
+    """``run.col`` holds the hyperparameters, the files in ``cols/`` one number a line each.
+
+    What lies in ``said/`` is nobody's to read.
+    """
 
     name = "columns"
     suffixes = ()
@@ -39,8 +42,9 @@ class ColumnsReader:
         for folder in tree.folders:
             if tree.has(folder, "run.col"):
                 parts = tuple(tree.below(os.path.join(folder, "cols")))
+                kept = tuple(tree.below(os.path.join(folder, "said")))
                 identity = os.path.basename(folder)
-                yield Claim(os.path.join(folder, "run.col"), parts, folder, identity)
+                yield Claim(os.path.join(folder, "run.col"), parts, folder, identity, kept=kept)
 
     def detect(self, path: Path, head: bytes) -> Detection:
         return Detection(float(head.startswith(b"COL ")), "it says so")
@@ -157,7 +161,31 @@ def test_what_is_unchanged_is_not_read_again(readers: Any, tmp_path: Path) -> No
     assert readers[0].read_paths == [source / "b" / "run.col"]
 
 
-CHANGES = ("set", "remove", "drop run", "copy")
+def test_what_is_kept_is_read_by_nobody(readers: Any, tmp_path: Path) -> None:
+    """A file that belongs to a run is no log, and its change is none of the run."""
+    source, store = tmp_path / "runs", tmp_path / "store"
+    said = write(source / "a", loss=[1]) / "said" / "output.jsonl"
+    said.parent.mkdir()
+    row = '{"step": 0, "train/loss": 0.5}\n'
+    said.write_text(row)
+    assert load(source, cache=False).ids == ("a",)
+    ingest(source, store)
+    readers[0].read_paths.clear()
+    for text in (row * 2, row * 3, ""):
+        said.write_text(text)
+        kinds = {step.record.given: step.kind for step in plan(source, store).steps}
+        assert kinds[str(source / "a" / "run.col")] == "unchanged"
+        assert kinds[str(said)] == "no log"
+        assert content(ingest(source, store)) == {"a": ({"lr": 0.1}, {"loss": [1.0]})}
+    said.unlink()
+    ingest(source, store)
+    assert readers[0].read_paths == []
+    said.write_text(row)
+    (source / "a" / "run.col").unlink()
+    assert "a/said" in ingest(source, store).ids
+
+
+CHANGES = ("set", "remove", "drop run", "copy", "say")
 
 
 @settings(
@@ -191,6 +219,10 @@ def test_a_store_that_follows_equals_a_new_one(
         folder = source / run
         if what == "set":
             write(folder, **{column: values})
+        elif what == "say" and folder.exists():
+            (folder / "said").mkdir(exist_ok=True)
+            text = "".join(f'{{"step": {i}, "loss": {value}}}\n' for i, value in enumerate(values))
+            (folder / "said" / f"{column}.jsonl").write_text(text)
         elif what == "remove":
             (folder / "cols" / column).unlink(missing_ok=True)
         elif what == "copy" and folder.exists():
@@ -307,11 +339,15 @@ def test_parts_of_a_source_that_wants_to_be_alone_are_no_sources_of_it(
         for folder in tree.folders:
             if tree.has(folder, "run.col"):
                 parts = tuple(tree.below(os.path.join(folder, "cols")))
-                yield Claim(os.path.join(folder, "run.col"), parts, folder, alone_in=folder)
+                kept = tuple(tree.below(os.path.join(folder, "said")))
+                anchor = os.path.join(folder, "run.col")
+                yield Claim(anchor, parts, folder, alone_in=folder, kept=kept)
 
     monkeypatch.setattr(readers[0], "claims", claims)
     write(tmp_path / "a", loss=[1])
-    (tmp_path / "a" / "cols" / "settings").write_text("COL {}")
+    for name in ("cols/settings", "said/more"):
+        (tmp_path / "a" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "a" / name).write_text("COL {}")
     monkeypatch.setattr(readers[0], "detect", lambda path, head: Detection(0.5, "any"))
     assert [step.path.name for step in plan(tmp_path).sources] == ["run.col"]
     (tmp_path / "a" / "cols" / "log.jsonl").write_text('{"step": 0, "train/loss": 0.5}\n')

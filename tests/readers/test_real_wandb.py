@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from dr_gen.model.run import RunData
+from dr_gen.model.run_table import Status
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ReadOptions
 from dr_gen.readers.tree import Tree, walk
@@ -88,6 +89,8 @@ def test_offline_run_without_rows(real_logs: Path) -> None:
     }
     assert "summary" not in run.metadata
     assert [finding.code for finding in run.findings] == ["no-metrics"]
+    assert run.status == Status.COMPLETED
+    assert run.reasons == ("ended by itself: the run has no metric values",)
 
 
 def test_a_log_alone_tells_the_same(real_logs: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import given
 
+from dr_gen.ingestion import load
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
 from dr_gen.readers.contract import Claim, ColumnMap, ReadOptions, ReadResult
@@ -467,10 +468,10 @@ def test_the_files_of_a_run_are_claimed_together(tmp_path: Path) -> None:
     assert anchor == f"wandb/{NAME}/run-abc.wandb"
     assert (claim.named, claim.identity) == (str(folder), "wandb:abc")
     parts = {str(Path(part).relative_to(folder)) for part in claim.parts}
-    assert parts == {
-        *(f"files/{name}" for name in (*mine, "media/table/t.table.json")),
-        "run-abc.wandb.synced",
-        "logs/debug-internal.log",
+    assert parts == {f"files/{name}" for name in mine[:3]}
+    assert {str(Path(part).relative_to(folder)) for part in claim.kept} == {
+        *("files/output.log", "files/media/table/t.table.json"),
+        *("run-abc.wandb.synced", "logs/debug-internal.log"),
     }
 
 
@@ -482,10 +483,49 @@ def test_a_copied_link_is_no_second_run(tmp_path: Path) -> None:
         (folder / "files" / "wandb-summary.json").write_text("{}")
     [(anchor, claim)] = claims(tmp_path).items()
     assert anchor == f"wandb/{NAME}/run-abc.wandb"
-    assert len(claim.parts) == 3
+    assert (len(claim.parts), len(claim.kept)) == (1, 2)
     run = claimed(tmp_path)
     assert run.curve("loss").values.tolist() == [1.0]
     assert "resumed" not in codes(run)
+
+
+def test_a_copied_link_may_hold_several_runs(tmp_path: Path) -> None:
+    """Unpacked over one another: each log is a copy of that of its run, the rest of none."""
+    runs = {f"r{day}": f"run-2026010{day}_120000-r{day}" for day in (1, 2)}
+    latest = home(tmp_path / "wandb", "latest-run")
+    (latest / "files" / "config.yaml").write_text("wandb_version: 1\nlr: {value: 9}\n")
+    (latest / "files" / "wandb-summary.json").write_text('{"loss": 9}')
+    for run, name in runs.items():
+        whole = logs.wandb_file(logs.run(run), row(0, loss=1.0), row(1, loss=0.5), logs.ended())
+        (home(tmp_path / "wandb", name) / f"run-{run}.wandb").write_bytes(whole)
+        (latest / f"run-{run}.wandb").write_bytes(whole[:-20])
+    (latest / "run-lost.wandb").write_bytes(logs.wandb_file(logs.run("lost"), row(0, loss=2.0)))
+    group = load(tmp_path, cache=False)
+    assert {run.id: len(run.curve("loss")) for run in group} == {
+        **dict.fromkeys((f"wandb/{name}" for name in runs.values()), 2),
+        "wandb/latest-run/run-lost.wandb": 1,
+    }
+    assert {run.hpms.get("lr") for run in group} == {None}
+
+
+def test_a_log_beside_the_folders_of_runs_is_a_copy(tmp_path: Path) -> None:
+    """A log that lies in the ``wandb`` folder itself is no process of the run that has its id."""
+    content = logs.wandb_file(row(0, loss=1.0))
+    (home(tmp_path / "wandb") / "run-abc.wandb").write_bytes(content)
+    (tmp_path / "wandb" / "run-abc.wandb").write_bytes(content)
+    found = claims(tmp_path).values()
+    assert [(claim.parts, claim.identity) for claim in found] == [((), "wandb:abc")] * 2
+
+
+@pytest.mark.parametrize("text", [NAME, '{"step": 1, "loss": 2}\n{"step": 2, "loss": 1}\n'])
+def test_a_link_that_became_a_text_is_no_log(tmp_path: Path, text: str) -> None:
+    """As links are kept where there are none; elsewhere a log may be called so."""
+    (home(tmp_path / "wandb") / "run-abc.wandb").write_bytes(logs.wandb_file(row(0, loss=1.0)))
+    (tmp_path / "wandb" / "latest-run").write_text(text)
+    (tmp_path / "latest-run").write_text("nothing")
+    [claim] = claims(tmp_path).values()
+    assert claim.kept == (str(tmp_path / "wandb" / "latest-run"),)
+    assert load(tmp_path, cache=False).ids == (f"wandb/{NAME}",)
 
 
 def test_copied_links_to_what_the_tool_said_of_itself_are_no_logs(tmp_path: Path) -> None:
@@ -497,7 +537,7 @@ def test_copied_links_to_what_the_tool_said_of_itself_are_no_logs(tmp_path: Path
     for place in ("wandb/debug.log", "debug.log"):
         (tmp_path / place).write_text('{"time": 1, "level": 3}\n' * 9)
     parts = {
-        name: [str(Path(part).relative_to(tmp_path)) for part in claim.parts]
+        name: [str(Path(part).relative_to(tmp_path)) for part in claim.kept]
         for name, claim in claims(tmp_path).items()
     }
     assert parts == {
@@ -605,17 +645,19 @@ def test_folders_of_before_there_was_a_log(tmp_path: Path, name: str) -> None:
     (folder / "wandb-history.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     (folder / "config.yaml").write_text("wandb_version: 1\nlr:\n  desc: null\n  value: 1e-3\n")
     (folder / "wandb-summary.json").write_text('{"loss": 0.25, "acc": 0.5, "_step": 2}')
-    (folder / "wandb-metadata.json").write_text('{"state": "failed", "exitcode": 1}')
+    about = {"state": "failed", "exitcode": 1, "project": "digits"}
+    (folder / "wandb-metadata.json").write_text(json.dumps(about))
     (folder / "wandb-events.jsonl").write_text('{"system.cpu": 1, "_runtime": 1}\n')
     [(anchor, claim)] = claims(tmp_path).items()
     assert anchor == f"wandb/{name}/wandb-history.jsonl"
-    assert len(claim.parts) == 4
+    assert (len(claim.parts), len(claim.kept)) == (3, 1)
     run = validate(claimed(tmp_path))
     assert run.curve("loss").values.tolist() == [1, 1 / 2, 1 / 3]
     assert run.curve("acc", x="step").xs.tolist() == [2]
     assert dict(run.hpms) == {"lr": 1e-3}
     assert run.status == Status.FAILED
     assert run.reasons[0] == "wandb-metadata.json says 'failed', exit code 1"
+    assert run.metadata["project"] == "digits"
 
 
 def test_a_folder_with_a_summary_alone(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from dr_gen.convert import run_to_dict
+from dr_gen.ingestion import ingest, load, plan
+from dr_gen.model.run import RunData
 from dr_gen.readers.contract import More, ReadOptions, ReadResult
 from dr_gen.readers.wandb import WandbReader
 from tests.readers import wandb_logs as logs
@@ -139,3 +142,67 @@ def test_where_more_may_change_what_was_decided_nothing_is_gone_on_with(
 ) -> None:
     """Values of the summary alone, media, texts, and settings that rows repeat."""
     assert read(path, logs.wandb_file(*records)).closed
+
+
+# ---------------------------------------------------------------------- with files beside it
+
+
+CONFIG = "wandb_version: 1\n_wandb:\n  value: {cli_version: 0.15}\nlr:\n  value: 0.1\n"
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    """A folder as an online run leaves it while it runs; the log is in ``run-abc.wandb``."""
+    folder = tmp_path / "runs" / "wandb" / "run-20260101_120000-abc"
+    for inner in ("files", "logs"):
+        (folder / inner).mkdir(parents=True)
+    (folder / "files" / "config.yaml").write_text(CONFIG)
+    (folder / "files" / "wandb-metadata.json").write_text('{"host": "h"}')
+    (folder / "files" / "wandb-summary.json").write_text('{"epoch": 0, "_wandb": {"runtime": 1}}')
+    (folder / "run-abc.wandb").write_bytes(logs.wandb_file(*HEAD))
+    return folder
+
+
+def told(run: RunData) -> dict[str, Any]:
+    """All that is known of a run, but the time at which it was read."""
+    return {k: v for k, v in run_to_dict(run).items() if k != "time_parsed"}
+
+
+def test_a_run_that_prints_is_followed(live: Path, tmp_path: Path) -> None:
+    """What the process prints changes nothing; only what was appended is read, up to the end."""
+    source, store = tmp_path / "runs", tmp_path / "store"
+    records = list(HEAD)
+    ingest(source, store)
+    for more in (of_loop(3, 2), of_loop(1, 5), [logs.ended()]):
+        records += more
+        (live / "run-abc.wandb").write_bytes(logs.wandb_file(*records))
+        (live / "files" / "output.log").write_text("epoch\n" * len(records))
+        (live / "logs" / "debug-internal.log").write_text('{"time": 1}\n' * len(records))
+        [step] = [step for step in plan(source, store).steps if step.to_read]
+        assert (step.kind, step.since is not None) == ("grown", True)
+        [run], [cold] = ingest(source, store), load(source, cache=False)
+        assert told(run) == told(cold)
+        [row] = [step.record for step in plan(source, store).steps if step.record.runs]
+        assert row.mark is not None
+        assert row.mark.offset == (live / "run-abc.wandb").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.yaml", CONFIG + "wd:\n  value: 0.5\n"),
+        ("config.yaml", "lr: [unclosed"),
+        ("wandb-summary.json", '{"test_acc": 0.5}'),
+        ("wandb-summary.json", '{"epoch": 1, "h": {"_type": "histogram"}}'),
+    ],
+)
+def test_what_files_beside_a_log_add_may_not_be_gone_on_with(
+    live: Path, name: str, text: str
+) -> None:
+    """Once the log has its end they do not count: nothing that hangs on them is kept."""
+    path = live / "run-abc.wandb"
+    parts = tuple((live / "files").iterdir())
+    options = ReadOptions("growing", parts=parts)
+    assert not READER.read(path, "run", options).closed
+    (live / "files" / name).write_text(text)
+    assert READER.read(path, "run", options).closed
