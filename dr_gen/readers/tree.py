@@ -244,7 +244,7 @@ def _list(
     noted: Mapping[str, set[str]],
 ) -> None:
     """Add what a folder holds to the lists."""
-    start = "" if folder == os.curdir else os.path.join(folder, "")
+    start = "" if folder == os.curdir else folder.rstrip(os.sep) + os.sep
     inner: list[str] = []
     linked: list[str] = []
     with os.scandir(folder) as entries:
