@@ -12,8 +12,10 @@ import attrs
 
 from dr_gen.ingestion.rules import Rules
 from dr_gen.ingestion.stamps import Folders, renewed
+from dr_gen.model.finding import Finding
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES
+from dr_gen.readers.tree import walk
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.catalogue import Catalogue
 from dr_gen.store.sources import SourceRecord, Stamp
@@ -110,6 +112,15 @@ class Memory:
         for row, odd in table.odd.items():
             if not odd.keys().isdisjoint(("digest", "beside", "gone")):
                 self._plain[row] = False
+
+    def walked(self, root: str) -> tuple[list[str], list[Finding]]:
+        """The files below a folder, as `dr_gen.readers.tree.walk` finds them."""
+        if self._place is None:
+            return walk(root)
+        noted = self._folders.to_note()
+        found = walk(root, noted)
+        self._folders.were_noted(noted)
+        return found
 
     def outside(self, files: list[str], root: str) -> list[str]:
         """The files below `root` that are not of the store itself."""

@@ -19,7 +19,7 @@ from dr_gen.model.finding import Finding
 from dr_gen.readers import formats
 from dr_gen.readers.contract import ColumnMap
 from dr_gen.readers.run_dirs import experiment_of
-from dr_gen.readers.tree import experiment_name, walk
+from dr_gen.readers.tree import experiment_name
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.sources import SourceRecord
 
@@ -189,7 +189,7 @@ def _searches(
             name = experiment if experiment is not None else folders[folder]
             yield _Search(top, name, memory.look(memory.outside([top], top)))
         elif not catalogues.exists(root):
-            files, unlisted = walk(top)
+            files, unlisted = memory.walked(top)
             findings += unlisted
             of_folder = experiment_of(root) if experiment is None else experiment
             name = experiment_name(root) if of_folder is None else of_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from dr_gen.readers.settings import SIDECARS
 from dr_gen.store.sources import Stamp
@@ -73,8 +73,19 @@ class Folders:
 
     def __init__(self, now: int) -> None:
         self._now = now
-        self._names: dict[str, list[str]] = {}
+        self._names: dict[str, Sequence[str]] = {}
         self._stamps: dict[tuple[str, Stamp | None], tuple[Stamp, bool]] = {}
+
+    def to_note(self) -> dict[str, set[str]]:
+        """What `dr_gen.readers.tree.walk` should look for, so that no folder is listed again."""
+        return {name: set() for name in ("", *_FIRST_PARTS)}
+
+    def were_noted(self, noted: Mapping[str, set[str]]) -> None:
+        """Take over what was found of it."""
+        self._names |= dict.fromkeys(noted[""], ())
+        for folder in set().union(*(noted[name] for name in _FIRST_PARTS)):
+            there = [name for name in _FIRST_PARTS if folder in noted[name]]
+            self._names[folder] = _possible(there)
 
     def names(self, folder: str) -> Sequence[str]:
         """Names of the settings files that `folder`, a path that ends with a slash, may hold."""
@@ -111,10 +122,14 @@ _NONE: Mapping[str, Stamp] = {}
 _FIRST_PARTS = frozenset(name.partition("/")[0] for name in SIDECARS)
 
 
-def _settings_files(folder: str) -> list[str]:
-    try:
-        listed = os.listdir(folder or os.curdir)
-    except OSError:
-        return list(SIDECARS)
+def _possible(listed: Iterable[str]) -> list[str]:
+    """The settings files that a folder with these names in it may hold."""
     there = _FIRST_PARTS.intersection(listed)
     return [name for name in SIDECARS if name.partition("/")[0] in there] if there else []
+
+
+def _settings_files(folder: str) -> list[str]:
+    try:
+        return _possible(os.listdir(folder or os.curdir))
+    except OSError:
+        return list(SIDECARS)

@@ -28,6 +28,12 @@ HEAD_BYTES = 65536
 """How much of the beginning of a file a reader sees to recognise it."""
 
 
+def _is_share(_: object, field: attrs.Attribute[float], value: float) -> None:
+    # One comparison, since every reader says this of every file.
+    if not 0 <= value <= 1:
+        raise ValueError(f"{field.name} is from 0 to 1; found {value}")
+
+
 @attrs.frozen
 class Detection:
     """How sure a reader is that a file is its own.
@@ -40,7 +46,7 @@ class Detection:
         What it was recognised by, or why not.
     """
 
-    confidence: float = attrs.field(validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    confidence: float = attrs.field(validator=_is_share)
     reason: str
 
 

@@ -46,7 +46,7 @@ class Jobs:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._any = any(os.path.basename(folder) == _FOLDER for folder in tree.folders)
+        self._any = any(folder.endswith(_FOLDER) for folder in tree.folders)
         self._of = functools.cache(self._nearest)
 
     def around(self, path: str, root: str) -> tuple[str, ...]:
@@ -146,6 +146,8 @@ class HydraReader:
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """Each job, if there is nothing else in its folder."""
         for folder in tree.folders:
+            if not folder.endswith(_FOLDER):
+                continue
             above, name = os.path.split(folder)
             job = above or os.curdir
             if name == _FOLDER and (files := _files(tree, job)) and files[0].endswith(_FILES[0]):

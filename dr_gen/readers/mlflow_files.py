@@ -126,7 +126,7 @@ def _owner(folder: str, runs: set[str]) -> str | None:
 def _paths(tree: Tree, folders: Iterable[str]) -> list[str]:
     found: list[str] = []
     for folder in folders:
-        start = os.path.join(folder, "")
+        start = folder + os.sep if folder else ""
         found += [start + name for name in tree.folders[folder]]
     return found
 

@@ -196,11 +196,18 @@ def _stem(name: str) -> str:
     return name
 
 
-def walk(root: str) -> tuple[list[str], list[Finding]]:
+def walk(root: str, noted: Mapping[str, set[str]] | None = None) -> tuple[list[str], list[Finding]]:
     """Files below a folder, in no order, and folders that cannot be listed.
 
     Links are followed, but nothing is taken twice: what a link points to counts under its own
     name when it lies in the tree as well.
+
+    Parameters
+    ----------
+    root : str
+    noted : mapping of str to set of str, optional
+        Names that are looked for, to the folders that hold a file, folder or link called so, each
+        with a slash at its end; filled in. Under the empty name are all folders that were listed.
     """
     # On text: a `Path` for each file takes longer than to list it. And not the methods of `Path`,
     # which raise for what is off limits: that becomes a finding.
@@ -218,7 +225,7 @@ def walk(root: str) -> tuple[list[str], list[Finding]]:
             continue
         folders_seen.add(identity)
         try:
-            _list(folder, found, waiting, links)
+            _list(folder, found, waiting, links, noted or {})
         except OSError as error:
             message = f"the folder cannot be listed: {error.strerror}"
             findings.append(Finding("unreadable-folder", message, Severity.ERROR, folder))
@@ -230,14 +237,22 @@ def walk(root: str) -> tuple[list[str], list[Finding]]:
     return [*found, *_once(linked, found)], findings
 
 
-def _list(folder: str, files: list[str], folders: list[str], links: list[str]) -> None:
+def _list(
+    folder: str,
+    files: list[str],
+    folders: list[str],
+    links: list[str],
+    noted: Mapping[str, set[str]],
+) -> None:
     """Add what a folder holds to the lists."""
-    start = "" if folder == os.curdir else os.path.join(folder, "")
+    start = "" if folder == os.curdir else folder.rstrip(os.sep) + os.sep
     inner: list[str] = []
     linked: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
+            if name in noted:
+                noted[name].add(start)
             if entry.is_file(follow_symlinks=False):
                 files.append(start + name)  # first, since nearly all are
             elif entry.is_symlink():
@@ -249,6 +264,12 @@ def _list(folder: str, files: list[str], folders: list[str], links: list[str]) -
     # Of two links to one place the first counts: which that is must not depend on the disk.
     folders += sorted(inner)
     links += sorted(linked)
+    if noted:
+        noted[_LISTED].add(start)
+
+
+_LISTED = ""
+"""No file is called so."""
 
 
 def _identity(path: str) -> tuple[int, int] | None:

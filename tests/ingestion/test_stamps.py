@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 
+from dr_gen.ingestion import ingest
 from dr_gen.ingestion.stamps import renewed
 
 
@@ -34,3 +35,17 @@ def test_an_old_file_is_known_by_its_times(tmp_path: Path) -> None:
     assert (young.digest != "", old.digest) == (True, "")
     assert renewed(path, young, later) == (old, True)
     assert renewed(path, old, later) == (old, True)
+
+
+def test_settings_that_are_links_are_looked_at(tmp_path: Path) -> None:
+    """Where many runs share one file of settings by links, a change of it changes all of them."""
+    source, store = tmp_path / "runs", tmp_path / "store"
+    for name in ("a", "b"):
+        folder = source / name
+        folder.mkdir(parents=True)
+        folder.joinpath("log.jsonl").write_text('{"step": 0, "loss": 2}\n{"step": 1, "loss": 1}\n')
+        folder.joinpath("config.yaml").symlink_to("../config.yaml")
+    for rate in (0.1, 0.25):
+        source.joinpath("config.yaml").write_text(f"lr: {rate}\n")
+        group = ingest(source, store)
+        assert [run.hpms["lr"] for run in group] == [rate, rate]
