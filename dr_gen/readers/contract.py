@@ -14,6 +14,7 @@ from dr_gen.model.run import RunData
 
 __all__ = [
     "HEAD_BYTES",
+    "TRACKER",
     "Claim",
     "ColumnMap",
     "Detection",
@@ -26,6 +27,10 @@ __all__ = [
 
 HEAD_BYTES = 65536
 """How much of the beginning of a file a reader sees to recognise it."""
+
+TRACKER = 0.99
+"""How sure the reader of a tool's files ever is: our own logs are the only ones that are certain,
+and then nobody else is asked."""
 
 
 def _is_share(_: object, field: attrs.Attribute[float], value: float) -> None:

@@ -28,7 +28,7 @@ from typing import Final
 
 import attrs
 
-from dr_gen.readers.contract import Claim, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
 from dr_gen.readers.huggingface_files import RESULTS, SETTINGS, STATE, STEPS, Output
 from dr_gen.readers.huggingface_runs import checkpoint_number
 from dr_gen.readers.huggingface_state import is_timing
@@ -55,6 +55,11 @@ class HuggingFaceReader:
     """
 
     clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+
+    @property
+    def ceiling(self) -> float:
+        """It is never surer of a file than this."""
+        return TRACKER
 
     @property
     def name(self) -> str:
@@ -118,7 +123,7 @@ def _rank(folder: str, output: str) -> tuple[bool, int]:
 
 def _detected_state(head: bytes) -> Detection:
     if b'"log_history"' in head:
-        return Detection(1.0, "a state of the trainer with its history")
+        return Detection(0.99, "a state of the trainer with its history")
     if head.lstrip().startswith(b"{"):
         return Detection(0.7, "the beginning of an object, and the name")
     return Detection(0.3, "the name alone; no object is in it")

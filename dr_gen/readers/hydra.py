@@ -21,7 +21,7 @@ from dr_gen.model.finding import Finding
 from dr_gen.model.hpm import Hpm
 from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run import RunData
-from dr_gen.readers.contract import Claim, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
 from dr_gen.readers.settings import read_document, read_settings
 from dr_gen.readers.tree import Tree
 
@@ -134,6 +134,11 @@ class HydraReader:
     """Reads jobs that logged nothing: what they were to do is all that is known of them."""
 
     @property
+    def ceiling(self) -> float:
+        """It is never surer of a file than this."""
+        return TRACKER
+
+    @property
     def name(self) -> str:
         """Name of the format."""
         return "hydra"
@@ -156,7 +161,7 @@ class HydraReader:
     def detect(self, path: Path, head: bytes) -> Detection:
         """By the name of the file and of its folder."""
         if path.name == _FILES[0] and path.parent.name == _FOLDER:
-            return Detection(1.0, "the configuration that Hydra writes for each job")
+            return Detection(0.99, "the configuration that Hydra writes for each job")
         return Detection(0.0, "no configuration of a Hydra job")
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:

@@ -23,7 +23,7 @@ import attrs
 
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
-from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
+from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.delimited import parse_table
 from dr_gen.readers.lines import decoded_head
 from dr_gen.readers.settings import read_settings
@@ -53,6 +53,11 @@ class LightningReader:
     """
 
     clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+
+    @property
+    def ceiling(self) -> float:
+        """It is never surer of a file than this."""
+        return TRACKER
 
     @property
     def name(self) -> str:

@@ -24,7 +24,7 @@ import attrs
 
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers import mlflow_files, mlflow_sqlite
-from dr_gen.readers.contract import Claim, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
 from dr_gen.readers.mlflow_results import Collected
 from dr_gen.readers.sqlite_files import MAGIC, is_sqlite
 from dr_gen.readers.tree import Tree
@@ -53,6 +53,11 @@ class MlflowReader:
     """
 
     clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+
+    @property
+    def ceiling(self) -> float:
+        """It is never surer of a file than this."""
+        return TRACKER
 
     @property
     def name(self) -> str:

@@ -41,7 +41,7 @@ _FAILED_SPLIT: Final = re.compile(r"Aggregation failed for (\S+)")
 _CONFIG_LINE: Final = re.compile(rb'^\s*\{\s*"type"\s*:\s*"dict_config"', re.MULTILINE)
 _OTHER_LINE: Final = re.compile(rb'^\s*\{\s*"type"\s*:\s*"(?:str|end)"', re.MULTILINE)
 _SHORT: Final = 2
-_CERTAIN: Final = Detection(0.98, "a dict_config line")
+_CERTAIN: Final = Detection(1.0, "a dict_config line")
 
 
 def _utc_now() -> datetime:

@@ -23,7 +23,7 @@ from typing import Final
 import attrs
 
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
+from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.tensorboard_folders import GUILD, claims, is_event_name
 from dr_gen.readers.tfheads import is_head
 from dr_gen.readers.tree import Tree
@@ -51,6 +51,11 @@ class TensorBoardReader:
     clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
 
     @property
+    def ceiling(self) -> float:
+        """It is never surer of a file than this."""
+        return TRACKER
+
+    @property
     def name(self) -> str:
         """Name of the format."""
         return "tensorboard"
@@ -67,7 +72,7 @@ class TensorBoardReader:
     def detect(self, path: Path, head: bytes) -> Detection:
         """By the first record; a file called like events is one, even if it is empty or damaged."""
         if _VERSION in head[12:256] and is_head(head[:12]):
-            return Detection(1.0, "begins with a record of the version of events")
+            return Detection(0.99, "begins with a record of the version of events")
         if is_event_name(path.name):
             what = "is empty" if not head else "does not begin like one"
             return Detection(_BY_NAME, f"is called like an event file, but {what}")

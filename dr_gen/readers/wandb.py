@@ -30,7 +30,7 @@ from typing import Final
 
 import attrs
 
-from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
+from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.tree import Tree
 from dr_gen.readers.wandb_files import CONFIG, HISTORY, SUMMARY, claims, id_of
 from dr_gen.readers.wandb_log import HEADER
@@ -62,6 +62,11 @@ class WandbReader:
     """A file that grew is gone on with behind its last whole record."""
 
     @property
+    def ceiling(self) -> float:
+        """It is never surer of a file than this."""
+        return TRACKER
+
+    @property
     def name(self) -> str:
         """Name of the format."""
         return "wandb"
@@ -73,7 +78,7 @@ class WandbReader:
     def detect(self, path: Path, head: bytes) -> Detection:
         """Certain of the log; the other files by their names and how they begin."""
         if head.startswith(HEADER):
-            return Detection(1.0, "the header of a .wandb file")
+            return Detection(0.99, "the header of a .wandb file")
         if path.suffix == ".wandb" and id_of(path):
             return Detection(0.95, "called run-….wandb; its header is damaged or missing")
         text = head.lstrip()

@@ -26,7 +26,7 @@ import attrs
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
 from dr_gen.readers.cells import read_number
-from dr_gen.readers.contract import ColumnMap, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import TRACKER, ColumnMap, Detection, ReadOptions, ReadResult
 from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.naming import split_name, x_column
 from dr_gen.readers.settings import Settings, flat_config
@@ -69,6 +69,11 @@ class WandbExportReader:
     """
 
     clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+
+    @property
+    def ceiling(self) -> float:
+        """It is never surer of a file than this."""
+        return TRACKER
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ import yaml
 
 from dr_gen.ingestion import ingest, load
 from dr_gen.model.run_table import Status
-from dr_gen.readers.contract import ReadOptions
+from dr_gen.readers.contract import TRACKER, ReadOptions
 from dr_gen.readers.hydra import HydraReader, Jobs
 from dr_gen.readers.runlogger import RunLogger
 from dr_gen.readers.tree import Tree, walk
@@ -141,7 +141,7 @@ def test_odd_configurations_are_findings(content: bytes, tmp_path: Path) -> None
 def test_a_job_is_recognised_by_its_place() -> None:
     """A ``config.yaml`` anywhere else is nobody's job."""
     reader = HydraReader()
-    assert reader.detect(Path("a/.hydra/config.yaml"), b"").confidence == 1
+    assert reader.detect(Path("a/.hydra/config.yaml"), b"").confidence == TRACKER
     assert reader.detect(Path("a/config.yaml"), b"").confidence == 0
     assert list(reader.claims(Tree.of(["a/config.yaml", "a/.hydra/hydra.yaml"]))) == []
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from dr_gen.ingestion import load
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
-from dr_gen.readers.contract import Claim, ColumnMap, ReadOptions, ReadResult
+from dr_gen.readers.contract import TRACKER, Claim, ColumnMap, ReadOptions, ReadResult
 from dr_gen.readers.naming import x_column
 from dr_gen.readers.tree import Tree, walk
 from dr_gen.readers.wandb import WandbReader
@@ -695,7 +695,7 @@ def test_broken_files_beside_a_log_are_findings(tmp_path: Path) -> None:
 def test_recognition(tmp_path: Path) -> None:
     """The log by its beginning, the others by name and beginning."""
     sure = {
-        ("x.bin", logs.HEADER): 1.0,
+        ("x.bin", logs.HEADER): TRACKER,
         ("run-abc.wandb", b""): 0.95,
         ("wandb-history.jsonl", b'{"loss": 1}\n'): 0.95,
         ("wandb-summary.json", b'{"loss": 1}'): 0.95,
