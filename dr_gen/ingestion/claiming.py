@@ -13,7 +13,7 @@ from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Claim, Detection, Reader
 from dr_gen.readers.tree import Tree, natural_order
 
-__all__ = ["Claims", "Held", "claims_of", "covered_by"]
+__all__ = ["Claims", "Copy", "Held", "claims_of", "covered_by"]
 
 _BLOCK: Final = 1 << 20
 
@@ -37,6 +37,22 @@ class Held:
 
 
 @attrs.frozen
+class Copy:
+    """A source that is not read, since another is the same.
+
+    Attributes
+    ----------
+    original : str
+        The file that stands for the other.
+    more : tuple of str
+        Files of the copy that the other lacks, named from the folder of what stands for the copy.
+    """
+
+    original: str
+    more: tuple[str, ...] = ()
+
+
+@attrs.frozen
 class Claims:
     """The sources of several files among some files.
 
@@ -48,14 +64,14 @@ class Claims:
         Those that hold only when no other source lies in a folder of theirs, inner folders first.
     parts : set of str
         The other files of the sources of `by_path`.
-    copies : mapping
-        The file that would stand for a source that is read elsewhere, to where that is.
+    copies : mapping of str to Copy
+        By the file that would stand for a source that is read elsewhere.
     """
 
     by_path: Mapping[str, Held] = attrs.field(factory=dict)
     alone: Sequence[Held] = ()
     parts: frozenset[str] = frozenset()
-    copies: Mapping[str, str] = attrs.field(factory=dict)
+    copies: Mapping[str, Copy] = attrs.field(factory=dict)
 
 
 def claims_of(
@@ -130,29 +146,50 @@ def _claimed(
 # ------------------------------------------------------------------ copies
 
 
-def _copies(held: Iterable[Held]) -> dict[str, str]:
-    """The claims on copies: the file that stands for each, and that of what it is a copy of."""
-    alike: dict[tuple[int, str], list[str]] = {}
+def _copies(held: Iterable[Held]) -> dict[str, Copy]:
+    """The claims on copies, by the file that stands for each."""
+    alike: dict[tuple[int, str], list[Claim]] = {}
     for one in held:
         if one.claim.identity:
-            alike.setdefault((id(one.reader), one.claim.identity), []).append(one.claim.path)
-    copies: dict[str, str] = {}
-    for paths in alike.values():
-        if len(paths) > 1:
-            copies |= _copied(paths)
+            alike.setdefault((id(one.reader), one.claim.identity), []).append(one.claim)
+    copies: dict[str, Copy] = {}
+    for claims in alike.values():
+        if len(claims) > 1:
+            copies |= _copied(claims)
     return copies
 
 
-def _copied(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _copied(claims: Iterable[Claim]) -> Iterator[tuple[str, Copy]]:
     # A copy of a run that went on holds the beginning of it: the longest counts.
-    ordered = sorted(paths, key=lambda path: (-_size(path), natural_order(path)))
-    originals: list[str] = []
-    for path in ordered:
-        original = next((other for other in originals if _begins_with(other, path)), None)
+    ordered = sorted(claims, key=_longest_first)
+    originals: list[Claim] = []
+    for claim in ordered:
+        original = next((other for other in originals if _is_copy(claim, other)), None)
         if original is None:
-            originals.append(path)
+            originals.append(claim)
         else:
-            yield path, original
+            there = set(_names(original))
+            more = tuple(name for name in _names(claim) if name not in there)
+            yield claim.path, Copy(original.path, more)
+
+
+def _longest_first(claim: Claim) -> tuple[int, int, list[tuple[int, float, str]]]:
+    return -_size(claim.path), -sum(map(_size, claim.parts)), natural_order(claim.path)
+
+
+def _is_copy(claim: Claim, other: Claim) -> bool:
+    return _size(claim.path) >= claim.telling and _begins_with(other.path, claim.path)
+
+
+def _names(claim: Claim) -> Iterator[str]:
+    """The parts of a source, named from the folder of the file that stands for it."""
+    folder = os.path.dirname(claim.path)
+    inside = os.path.join(folder, "")
+    for part in claim.parts:
+        if part.startswith(inside):
+            yield part[len(inside) :]
+        else:
+            yield os.path.relpath(part, folder or os.curdir)
 
 
 def _size(path: str) -> int:

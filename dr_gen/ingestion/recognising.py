@@ -11,13 +11,14 @@ from typing import Final
 
 import attrs
 
-from dr_gen.ingestion.claiming import Claims, Held, claims_of, covered_by
+from dr_gen.ingestion.claiming import Copy, Held, claims_of, covered_by
 from dr_gen.ingestion.memory import Look
 from dr_gen.ingestion.plans import Source
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers import formats, hydra
 from dr_gen.readers.contract import HEAD_BYTES, Detection, Reader
 from dr_gen.readers.plain_files import OPENING
+from dr_gen.readers.settings import named
 from dr_gen.readers.tree import TEXT_SUFFIXES, Tree, folder_id, run_id
 
 __all__ = ["COPY", "PART", "Found", "Seen", "recognised", "together"]
@@ -132,7 +133,8 @@ class _Recognition:
                 source = attrs.evolve(sources[path], around=around) if around else sources[path]
                 logs.append((source, self._with_others(source, one.look)))
                 parts.update(source.together)
-        return Found(logs, frozenset(parts), self._copies(claims))
+        copies = {path: _found(path, copy) for path, copy in claims.copies.items()}
+        return Found(logs, frozenset(parts), copies)
 
     def _where_nothing_else_is(self, claims: Sequence[Held], sources: dict[str, Source]) -> None:
         covered = covered_by(sources)
@@ -200,17 +202,15 @@ class _Recognition:
         same = same and all(self._seen[path].look.same for path in others)
         return attrs.evolve(look, same=look.same and same, grown=look.grown and same)
 
-    def _copies(self, claims: Claims) -> dict[str, Finding]:
-        return {
-            path: Finding(
-                "copied-run",
-                f"a copy of {original}, which is read instead",
-                Severity.INFO,
-                path,
-                hint="nothing is lost; remove the copy, or name the folder that counts",
-            )
-            for path, original in claims.copies.items()
-        }
+
+def _found(path: str, copy: Copy) -> Finding:
+    message = f"a copy of {copy.original}, which is read instead"
+    if not copy.more:
+        hint = "nothing is lost; remove the copy, or name the folder that counts"
+        return Finding("copied-run", message, Severity.INFO, path, hint=hint)
+    message += f"; only the copy has {named(copy.more)}"
+    hint = "these are not read: put both together, or name the folder that counts"
+    return Finding("copied-run", message, Severity.WARNING, path, hint=hint)
 
 
 def _is_sidecar(path: Path) -> bool:

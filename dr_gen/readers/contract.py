@@ -59,6 +59,9 @@ class Claim:
         one identity and the same content the first is read. Empty: copies cannot be told.
     alone_in : str
         A folder: the claim only holds when no other source lies in it, at any depth. Empty: always.
+    telling : int
+        How many bytes of the file at `path` have to be there to tell a copy by them: it takes more
+        than an empty file, unless nothing but a copy can have that identity.
     """
 
     path: str
@@ -66,6 +69,7 @@ class Claim:
     named: str = ""
     identity: str = ""
     alone_in: str = ""
+    telling: int = 1
 
 
 def _mapping(columns: Mapping[str, str]) -> dict[str, str]:

@@ -102,7 +102,7 @@ def claims(tree: Tree) -> Iterator[Claim]:
         parts = (*(path for path in mine if path != anchor), *experiment)
         identity = os.path.basename(folder) if is_run_folder(folder) else ""
         named = folder or os.curdir
-        yield Claim(anchor, parts, named, identity, named if alone else "")
+        yield Claim(anchor, parts, named, identity, named if alone else "", telling=0)
 
 
 def _may_be_run(folder: str) -> bool:

@@ -86,7 +86,7 @@ def claims(tree: Tree) -> Iterator[Claim]:
         logs = home.logs
         if len(logs) > 1:
             # Moved together; what else lies there belongs to none of them alone.
-            yield from (Claim(log, home.beside(log), "", _identity(id_of(log))) for log in logs)
+            yield from (_of_run(id_of(log), log, home.beside(log), "") for log in logs)
         elif home.anchor:
             run = id_of(logs[0]) if logs else id_of(home.folder)
             # Without a time in its name a folder is no part of a series.
@@ -125,11 +125,12 @@ def _claim(run: str, homes: Sequence[_Home]) -> Claim:
     last = with_logs[-1]
     files = [path for home in homes for path in home.files if path != last.anchor]
     bare = last.logs and not last.started and os.path.basename(last.folder) != _LATEST
-    return Claim(last.anchor, tuple(files), "" if bare else last.folder, _identity(run))
+    return _of_run(run, last.anchor, tuple(files), "" if bare else last.folder)
 
 
-def _identity(run: str) -> str:
-    return f"wandb:{run}" if run else ""
+def _of_run(run: str, path: str, parts: tuple[str, ...], named: str) -> Claim:
+    # The tool draws the id, so that even a damaged copy is known by it.
+    return Claim(path, parts, named, f"wandb:{run}" if run else "", telling=0)
 
 
 @attrs.frozen
