@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -125,13 +128,11 @@ def read_sidecars(path: Path, run: str) -> Settings:
     """Hyperparameters from the settings files beside a log; of two files the earlier wins."""
     hpms: dict[str, Any] = {}
     findings: list[Finding] = []
+    folder, own = os.path.split(path)
     for name in SIDECARS:
+        if name == own or not _may_be_read(os.path.join(folder, name)):
+            continue
         file = path.parent / name
-        try:
-            if file == path or not file.is_file():
-                continue
-        except OSError:
-            pass  # reading it says what is wrong
         settings = read_settings(file, run)
         found = settings.hpms
         findings += settings.findings
@@ -142,6 +143,16 @@ def read_sidecars(path: Path, run: str) -> Settings:
             findings.append(_sidecar_finding(file, run, message, hint=hint, code="config-conflict"))
         hpms = {**found, **hpms}
     return Settings(hpms, tuple(findings))
+
+
+def _may_be_read(file: str) -> bool:
+    """Whether there is a file, as far as one can see: reading it says what is wrong."""
+    try:
+        return stat.S_ISREG(os.stat(file).st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        return error.errno != errno.ELOOP
 
 
 def read_settings(file: Path, run: str) -> Settings:
