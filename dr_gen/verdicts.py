@@ -26,7 +26,7 @@ __all__ = [
 EPOCH_KEYS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "total_epochs", "num_train_epochs")
 """Last dotted parts of keys that say how long a run was meant to train, by preference."""
 
-_CUT = ("truncated-line", "truncated-record")
+_CUT = ("truncated-line", "truncated-record", "bad-length")
 _FAILED_ENDS = frozenset({"failed", "crashed", "error", "killed", "interrupted", "aborted"})
 
 

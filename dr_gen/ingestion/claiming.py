@@ -46,10 +46,13 @@ class Copy:
         The file that stands for what is read instead.
     same : bool
         Whether nothing that the copy holds is known to be missing there.
+    more : tuple of str
+        Files of the copy that the other lacks, named from the folder of what stands for the copy.
     """
 
     of: str
     same: bool = True
+    more: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -64,8 +67,8 @@ class Claims:
         Those that hold only when no other source lies in a folder of theirs, inner folders first.
     parts : set of str
         The other files of the sources of `by_path`, read or only kept.
-    copies : mapping
-        The file that would stand for a source that is read elsewhere, to what is read.
+    copies : mapping of str to Copy
+        By the file that would stand for a source that is read elsewhere.
     """
 
     by_path: Mapping[str, Held] = attrs.field(factory=dict)
@@ -156,7 +159,7 @@ def _claimed(
 
 
 def _copies(held: Iterable[Held]) -> dict[str, Copy]:
-    """The claims on copies: the file that stands for each, and that of what it is a copy of."""
+    """The claims on copies, by the file that stands for each."""
     alike: dict[tuple[int, str], list[Claim]] = {}
     for one in held:
         if one.claim.identity:
@@ -171,14 +174,15 @@ def _copies(held: Iterable[Held]) -> dict[str, Copy]:
 
 def _copied(claims: Iterable[Claim]) -> Iterator[tuple[str, Copy]]:
     # A copy of a run that went on holds the beginning of it: the longest counts.
-    paths = [claim.path for claim in claims]
-    originals: list[str] = []
-    for path in sorted(paths, key=lambda path: (-_size(path), *_plainness(path))):
-        original = next((other for other in originals if _begins_with(other, path)), None)
+    originals: list[Claim] = []
+    for claim in sorted(claims, key=_longest_first):
+        original = next((other for other in originals if _is_copy(claim, other)), None)
         if original is None:
-            originals.append(path)
+            originals.append(claim)
         else:
-            yield path, Copy(original)
+            there = set(_names(original))
+            more = tuple(name for name in _names(claim) if name not in there)
+            yield claim.path, Copy(original.path, not more, more)
 
 
 def _of_one_run(claims: Iterable[Claim]) -> Iterator[tuple[str, Copy]]:
@@ -210,6 +214,25 @@ def _inside(claim: Claim) -> dict[str, str]:
     start = os.path.join(os.path.dirname(claim.path), "")
     paths = (claim.path, *claim.parts)
     return {path[len(start) :]: path for path in paths if path.startswith(start)}
+
+
+def _longest_first(claim: Claim) -> tuple[object, ...]:
+    return -_size(claim.path), -sum(map(_size, claim.parts)), *_plainness(claim.path)
+
+
+def _is_copy(claim: Claim, other: Claim) -> bool:
+    return _size(claim.path) >= claim.telling and _begins_with(other.path, claim.path)
+
+
+def _names(claim: Claim) -> Iterator[str]:
+    """The parts of a source, named from the folder of the file that stands for it."""
+    folder = os.path.dirname(claim.path)
+    inside = os.path.join(folder, "")
+    for part in claim.parts:
+        if part.startswith(inside):
+            yield part[len(inside) :]
+        else:
+            yield os.path.relpath(part, folder or os.curdir)
 
 
 def _size(path: str) -> int:

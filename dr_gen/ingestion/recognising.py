@@ -18,6 +18,7 @@ from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers import formats, hydra
 from dr_gen.readers.contract import HEAD_BYTES, Detection, Reader
 from dr_gen.readers.plain_files import OPENING
+from dr_gen.readers.settings import named
 from dr_gen.readers.tree import TEXT_SUFFIXES, Tree, folder_id, natural_order, run_id
 
 __all__ = ["COPY", "PART", "Files", "Found", "Seen", "recognised", "together"]
@@ -275,6 +276,11 @@ class _Recognition:
 
 def _copy(path: str, copy: Copy) -> Finding:
     """That a source is not read, since it is read elsewhere."""
+    if copy.more:
+        message = f"a copy of {copy.of}, which is read instead; only the copy has "
+        message += named(copy.more)
+        hint = "these are not read: put both together, or name the folder that counts"
+        return Finding("copied-run", message, Severity.WARNING, path, hint=hint)
     if copy.same:
         message = f"a copy of {copy.of}, which is read instead"
         hint = "nothing is lost; remove the copy, or name the folder that counts"

@@ -77,6 +77,9 @@ class Claim:
     kept : tuple of str
         Files that belong to the source and are not read, by nobody: what changes in them changes
         nothing, such as what the process printed.
+    telling : int
+        How many bytes of the file at `path` have to be there to tell a copy by them: it takes more
+        than an empty file, unless nothing but a copy can have that identity.
     """
 
     path: str
@@ -86,6 +89,7 @@ class Claim:
     alone_in: str = ""
     certain: bool = False
     kept: tuple[str, ...] = ()
+    telling: int = 1
 
 
 def _mapping(columns: Mapping[str, str]) -> dict[str, str]:

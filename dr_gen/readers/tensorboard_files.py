@@ -83,6 +83,12 @@ def damages(
     if broken:
         message = f"{_records(broken)} with a wrong checksum; left out"
         found.append(("bad-checksum", message, Severity.WARNING, "the disk or a copy damaged it"))
+    if records.lost:
+        message = (
+            f"the length of {_records([place for place, _ in records.lost])} is damaged: "
+            f"{sum(size for _, size in records.lost)} bytes up to the next record are left out"
+        )
+        found.append(("lost-records", message, Severity.WARNING, "the disk or a copy damaged it"))
     if log.odd:
         message = f"{_records([place for _, place in log.odd])} that hold no event; left out"
         found.append(("bad-record", message, Severity.WARNING, ""))
@@ -107,7 +113,9 @@ def _of_ending(ending: Ending, *, last: bool) -> tuple[str, str, Severity, str]:
             f"the length of the record at byte {ending.place} is damaged: "
             f"the last {ending.left} bytes cannot be read"
         )
-        return "bad-length", message, Severity.ERROR, "what came before it is kept"
+        # An earlier file has a gap then, but does not hold how the run went on.
+        code = "bad-length" if last else "lost-records"
+        return code, message, Severity.ERROR, "what came before it is kept"
     there = f"{ending.left} of {ending.wanted}" if ending.wanted else str(ending.left)
     message = f"the last record, at byte {ending.place}, is cut off: {there} bytes are there"
     if last:

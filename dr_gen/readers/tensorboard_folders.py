@@ -37,6 +37,9 @@ _OTHER_FILES: Final = frozenset(
     | {".png", ".svg", ".tar", ".tgz", ".tmp", ".txt", ".xz", ".yaml", ".yml", ".zip", ".zst"}
 )
 _EMPTY: Final = ".profile-empty"
+_TIME_OF_FIRST: Final = 21
+"""Where the time of the first event ends, in bytes. Two processes in containers may have their
+number and host in common, and the second in which they began, but not this time."""
 _SINCE_1970: Final = re.compile(r"\d{9,11}\.\d+")
 _WRITER: Final = re.compile(
     r"tfevents\.(?P<time>\d+)\.(?P<host>.+?)(?:\.(?P<process>\d+)\.\d+)?(?:\.v2)?$"
@@ -88,7 +91,8 @@ def claims(tree: Tree) -> Iterator[Claim]:
         # Guild draws the id that the folder of a run is called; a copy of one is called so too.
         drawn = [os.path.basename(home)] if tree.has(os.path.join(home, GUILD), "opref") else []
         identity = "/".join([*drawn, *names])
-        yield Claim(anchor.path, tuple(parts), named=home or os.curdir, identity=identity)
+        telling = 0 if drawn else _TIME_OF_FIRST
+        yield Claim(anchor.path, tuple(parts), home or os.curdir, identity, telling=telling)
 
 
 def arranged(paths: Iterable[str], *, branches: bool = True) -> dict[str, list[Member]]:

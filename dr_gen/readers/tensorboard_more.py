@@ -94,8 +94,10 @@ def _before(run: RunData, state: Mapping[str, Any]) -> dict[tuple[str, str], Ser
         by_name.setdefault(metric if original < 0 else table.originals[original], []).append(curve)
     for split, name in state["series"]:
         curves = by_name.get(name, [])
+        if len(curves) > 1:  # of one tag in several folders that of the folder
+            curves = [curve for curve in curves if table.splits[table.split[curve]] == split]
         if len(curves) != 1:
-            return None  # of one tag in several folders it is not known which is which
+            return None
         found[split, name] = _series(table, curves[0], split, name)
     return found
 

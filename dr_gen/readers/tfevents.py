@@ -6,7 +6,8 @@ records inside records are no trouble:
 https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details.
 
 Files are read in blocks of some megabytes. A length counts once its checksum is right and the file
-is that long, so that no wrong length costs memory.
+is that long, so that no wrong length costs memory. Behind a wrong length the next right one is
+looked for, as the beginning of a record.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.readers.tfchecksums import checksum, crc32c, masked
-from dr_gen.readers.tfheads import AROUND, FOOT, HEAD, Heads, is_head
+from dr_gen.readers.tfheads import AROUND, FOOT, HEAD, Heads, is_head, next_head
 
 __all__ = ["LARGEST", "Ending", "RecordBlock", "RecordFile"]
 
@@ -29,6 +30,8 @@ LARGEST: Final = 1 << 24
 """Records of more bytes are looked over without being kept."""
 
 _BLOCK: Final = 1 << 22
+_NEAR: Final = 1 << 16
+_MOST_LOST: Final = 64
 
 
 @attrs.frozen(eq=False)
@@ -77,8 +80,7 @@ class Ending:
     Attributes
     ----------
     what : {"cut", "length"}
-        The last record is not all there, or a length is wrong, so that nobody knows where the
-        next record begins.
+        The last record is not all there, or a length is wrong, and no record was found behind it.
     place : int
         Where the record begins, in bytes.
     left : int
@@ -112,6 +114,8 @@ class RecordFile:
         Places and sizes of records that were too large to be kept.
     broken : list of int
         The places of those among them whose checksum is wrong.
+    lost : list of tuples of int
+        Places and sizes of what lies between a wrong length and the next record.
     """
 
     def __init__(self, path: Path, start: int = 0) -> None:
@@ -119,6 +123,7 @@ class RecordFile:
         self.ending: Ending | None = None
         self.large: list[tuple[int, int]] = []
         self.broken: list[int] = []
+        self.lost: list[tuple[int, int]] = []
         self._path = path
         self._heads = Heads()
         self._n = 0
@@ -143,8 +148,10 @@ class RecordFile:
                     yield block
                 content = content[self.end - block.offset :]
                 if self.ending is not None:
-                    self.ending = attrs.evolve(self.ending, left=_left(file, self.end))
-                    return
+                    if not self._goes_on(file):
+                        return
+                    content, asked = b"", _NEAR
+                    continue
                 if wanted > LARGEST:
                     left = _left(file, self.end)
                     if left < wanted:
@@ -176,6 +183,25 @@ class RecordFile:
         if found.is_damaged:
             self.ending = Ending("length", self.end, 0)
         return block, found.wanted
+
+    def _goes_on(self, file: BinaryIO) -> bool:
+        """Go to the next record behind a wrong length; whether there is one."""
+        size = os.fstat(file.fileno()).st_size
+        place, content, asked = self.end + 1, b"", _NEAR
+        file.seek(place)
+        # What is damaged all over is not worth a search behind each record.
+        while len(self.lost) < _MOST_LOST and (piece := _read(file, asked)):
+            content += piece
+            found = next_head(content, size - place)
+            if found >= 0:
+                self.lost.append((self.end, place + found - self.end))
+                self.end, self.ending = place + found, None
+                file.seek(self.end)
+                return True
+            known = max(0, len(content) - HEAD + 1)
+            place, content, asked = place + known, content[known:], _BLOCK
+        self.ending = Ending("length", self.end, max(0, size - self.end))
+        return False
 
     def _wanted(self, content: bytes) -> int:
         whole = is_head(content[:HEAD])

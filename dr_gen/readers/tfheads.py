@@ -15,9 +15,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from dr_gen.readers.tfchecksums import checksum
+from dr_gen.readers.tfchecksums import checksum, checksums
 
-__all__ = ["AROUND", "FOOT", "HEAD", "Heads", "Sizes", "is_head"]
+__all__ = ["AROUND", "FOOT", "HEAD", "Heads", "Sizes", "is_head", "next_head"]
 
 HEAD: Final = 12
 """Bytes in front of the data of a record: their number and its checksum."""
@@ -37,6 +37,39 @@ def is_head(head: bytes) -> bool:
     (True, False)
     """
     return len(head) == HEAD and checksum(head[:8]) == int.from_bytes(head[8:], "little")
+
+
+def next_head(content: bytes, left: int) -> int:
+    """Where in a piece of a file the first head stands whose record is all there; -1 if none does.
+
+    Parameters
+    ----------
+    content : bytes
+        Of no more than 2 GB; records of more than 4 GB are not found.
+    left : int
+        How many bytes the file has from the beginning of the piece on.
+
+    Examples
+    --------
+    >>> head = bytes.fromhex("1800000000000000 a37f4b22")
+    >>> next_head(b"rest" + head, 44), next_head(b"rest" + head, 43), next_head(bytes(99), 99)
+    (4, -1, -1)
+    """
+    first = -1
+    for shift in range(min(FOOT, max(0, len(content) - HEAD + 1))):
+        words = np.frombuffer(content, "<u4", (len(content) - shift) // 4, shift)
+        sizes, stored = words[:-2], words[2:]
+        # Hardly anything but heads passes this: files with holes have zeros there as well.
+        may_be = np.flatnonzero((words[1:-1] == 0) & (stored != 0) & (sizes < left))
+        places = 4 * may_be + shift
+        lengths = sizes[may_be].astype(np.int64)
+        fits = places + lengths + AROUND <= left
+        places, lengths, stored = places[fits], lengths[fits], stored[may_be][fits]
+        parts = {i: (lengths >> 8 * i & 0xFF).astype(np.uint8) for i in range(4)}
+        right = checksums([bytes(8)], np.zeros(len(places), np.intp), parts) == stored
+        if right.any() and (first < 0 or places[right][0] < first):
+            first = int(places[right][0])
+    return first
 
 
 @attrs.frozen(eq=False)

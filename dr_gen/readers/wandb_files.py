@@ -129,6 +129,7 @@ def _claim(homes: Sequence[_Home]) -> Claim:
         tuple(parts),
         named,
         _identity(last.run),
+        telling=0,
         kept=tuple(path for path in files if path in kept),
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from dr_gen.errors import UnknownFormatError
 from dr_gen.ingestion import ingest, load, plan
+from dr_gen.ingestion.claiming import claims_of
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.readers import formats
@@ -256,6 +258,50 @@ def test_the_longer_one_counts(readers: Any, tmp_path: Path) -> None:
     with (tmp_path / "b" / "run-1" / "run.col").open("a") as file:
         file.write("\n")
     assert load(tmp_path, cache=False).ids == ("b/run-1",)
+
+
+def test_the_fuller_one_counts(readers: Any, tmp_path: Path) -> None:
+    """Of copies whose first files are the same, that with more in its other files is read."""
+    write(tmp_path / "a" / "run-1", loss=[1])
+    write(tmp_path / "b" / "run-1", loss=[1, 2])
+    assert content(load(tmp_path, cache=False)) == {"b/run-1": ({"lr": 0.1}, {"loss": [1.0, 2.0]})}
+
+
+@pytest.mark.parametrize(("more", "severity"), [((), "info"), (("acc",), "warning")])
+def test_what_only_the_copy_has_is_said(
+    more: Sequence[str], severity: str, readers: Any, tmp_path: Path
+) -> None:
+    """A copy that was made before the run went on may have files that the run has no longer."""
+    write(tmp_path / "a" / "run-1", loss=[1], **{name: [2] for name in more})
+    write(tmp_path / "b" / "run-1", loss=[1])
+    with (tmp_path / "b" / "run-1" / "run.col").open("a") as file:
+        file.write("\n")
+    group = load(tmp_path, cache=False)
+    assert group.ids == ("b/run-1",)
+    (finding,) = [f for f in group.findings if f.code == "copied-run"]
+    assert finding.severity == severity
+    assert ("only the copy has cols/acc" in finding.message) == bool(more)
+
+
+@pytest.mark.parametrize(
+    ("telling", "anchors"), [(0, "a"), (1, "ac"), (len("COL {}"), "ac"), (7, "abc")]
+)
+def test_too_little_is_no_copy(telling: int, anchors: str, tmp_path: Path) -> None:
+    """Every file begins with an empty one: a reader says how much it takes to tell a copy."""
+
+    class Telling(ColumnsReader):
+        def claims(self, tree: Tree) -> Iterator[Claim]:
+            return (attrs.evolve(claim, telling=telling) for claim in super().claims(tree))
+
+    paths = {name: str(tmp_path / name / "run-1" / "run.col") for name in "abc"}
+    for name, path in paths.items():
+        write(Path(path).parent)
+        Path(path).write_text("" if name == "c" else "COL {}")
+    reader = Telling()
+    sure = (reader, Detection(1, "its name"))
+    claims = claims_of(Tree.of(paths.values()), {"columns": reader}, lambda _: sure, [])
+    assert sorted(claims.by_path) == [paths[name] for name in anchors]
+    assert {copy.of for copy in claims.copies.values()} <= {paths["a"]}
 
 
 def test_alike_in_name_alone_are_two_runs(readers: Any, tmp_path: Path) -> None:

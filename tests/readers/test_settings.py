@@ -14,6 +14,7 @@ import yaml
 from hypothesis import given
 
 from dr_gen.model.hpm import Hpm
+from dr_gen.readers import settings
 from dr_gen.readers.interpolation import interpolated
 from dr_gen.readers.settings import flat_config, read_sidecars
 from dr_gen.testing import hpms
@@ -180,3 +181,39 @@ def test_the_configuration_that_hydra_leaves_is_resolved(tmp_path: Path) -> None
         **{"lr": 0.001, "optim.lr": 0.001, "optim.name": "sgd", "run": "sgd-0.001"},
         **{"text": "${lr}", "mark": "???"},
     }
+
+
+NESTED = {
+    "lists": "[" * 900 + "]" * 900,
+    "too many lists": "[" * 100_000,
+    "mappings": "\n".join(f"{' ' * depth}a:" for depth in range(900)),
+    "entries": "- " * 100_000,
+    "keys": "? " * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", NESTED.values(), ids=NESTED.keys())
+def test_deep_yaml_is_no_trouble(text: str, tmp_path: Path) -> None:
+    """Settings nested more deeply than anyone writes cost a finding."""
+    (tmp_path / "config.yaml").write_text(text)
+    found = read_sidecars(tmp_path / "run.jsonl", "r")
+    assert found.hpms == {}
+    assert [finding.code for finding in found.findings] == ["bad-sidecar"]
+
+
+@given(config=configs)
+def test_yaml_is_the_same_without_its_compiled_part(config: dict[str, Any]) -> None:
+    """PyYAML is not compiled everywhere; what is slower there is read alike."""
+    text = yaml.safe_dump(config) + "n: 1e-4\no: !!python/object:a.B {c: [2]}\n"
+    found = []
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        Path(folder, "config.yaml").write_text(text if config else text[3:])
+        for _ in range(2):
+            settings._yaml_loader.cache_clear()
+            found.append(read_sidecars(Path(folder, "run.jsonl"), "r"))
+            patch.delattr(yaml, "CSafeLoader", raising=False)
+    settings._yaml_loader.cache_clear()
+    assert Hpm(found[0].hpms) == Hpm(found[1].hpms)
+    assert found[0].hpms["n"] == 1e-4
+    assert found[0].hpms["o.c"] == [2]
+    assert not found[0].findings

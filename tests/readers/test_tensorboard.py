@@ -620,17 +620,53 @@ def test_a_wrong_checksum_costs_the_record(tmp_path: Path) -> None:
 
 
 def test_a_wrong_length_ends_the_file(tmp_path: Path) -> None:
-    """Where a length is damaged nobody knows what comes next; how much that is is said."""
-    path = write(tmp_path / NAME, losses(range(1, 4)))
+    """Where a length is damaged and no record found behind it, how much that is is said."""
+    path = write(tmp_path / NAME, losses(range(1, 3)))
     content = bytearray(path.read_bytes())
     place = len(HEADER) + len(record(losses(range(1, 2))[0]))
     content[place] ^= 4
-    path.write_bytes(content)
+    path.write_bytes(content + bytes(99))
     run = run_of(tmp_path)
     assert run.curve("loss").values.tolist() == [1.0]
     [finding] = run.findings
     assert finding.code == "bad-length"
-    assert f"the last {len(content) - place} bytes" in finding.message
+    assert f"the last {len(content) + 99 - place} bytes" in finding.message
+    assert str(validate(run).status) == "incomplete"
+    write(tmp_path / LATER, losses(range(3, 6), wall=1e9 + 500))
+    run = run_of(tmp_path)
+    assert (codes(run), str(validate(run).status)) == (["lost-records"], "completed")
+
+
+def test_damaged_files_go_on(tmp_path: Path) -> None:
+    """A file with a gap can be followed as any other; damage behind its end makes it be reread."""
+    path = write(tmp_path / NAME, losses(range(1, 4)))
+    content = path.read_bytes()
+    content = HEADER + b"?" + content[len(HEADER) :]
+    path.write_bytes(content)
+    before = READER.read(path, "run", ReadOptions())
+    more = b"".join(map(record, losses(range(4, 9))))
+    after = grown(path, content + more, before)
+    assert after == READER.read(path, "run", ReadOptions())
+    assert after is not None
+    assert codes(after.runs[0]) == ["lost-records"]
+    assert grown(path, content + b"?" + more, before) is None
+    assert len(READER.read(path, "run", ReadOptions()).runs[0].curve("loss")) == 8
+
+
+def test_a_wrong_length_costs_the_record(tmp_path: Path) -> None:
+    """Behind a damaged length the next record is looked for; where and how much is lost is said."""
+    path = write(tmp_path / NAME, losses(range(1, 4)))
+    content = bytearray(path.read_bytes())
+    size = len(record(losses(range(1, 2))[0]))
+    place = len(HEADER) + size
+    content[place] ^= 4
+    path.write_bytes(content)
+    run = run_of(tmp_path)
+    assert run.curve("loss").values.tolist() == [1.0, 3.0]
+    [finding] = run.findings
+    assert finding.code == "lost-records"
+    assert f"1 record at byte {place} is damaged: {size} bytes" in finding.message
+    assert str(validate(run).status) == "completed"
 
 
 def test_a_record_that_is_no_event(tmp_path: Path) -> None:

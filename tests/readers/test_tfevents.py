@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dr_gen.readers import tfheads, tflayouts, tfscalars
+from dr_gen.readers import tfevents, tfheads, tflayouts, tfscalars
 from dr_gen.readers.protobuf import MalformedMessageError, fields, spans
 from dr_gen.readers.tfchecksums import checksum, checksums
 from dr_gen.readers.tfevent import layout
@@ -341,3 +341,39 @@ def test_a_length_beyond_the_end_takes_no_memory(tmp_path: Path, size: int) -> N
     assert ending is not None
     assert (ending.what, ending.place, ending.left) == ("cut", len(HEADER), 16)
     assert ending.wanted == size + 16
+
+
+JUNK = st.binary(max_size=30) | st.integers(0, 300).map(bytes)
+
+
+@given(
+    pieces=st.lists(st.tuples(EVENTS, JUNK), min_size=1, max_size=8),
+    near=st.sampled_from([16, 40, 1 << 16]),
+)
+def test_records_are_found_again(
+    pieces: list[tuple[bytes, bytes]], near: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever lies between records costs none of them, and all of it is counted."""
+    path = tmp_path_factory.mktemp("events") / "events"
+    path.write_bytes(b"".join(record(data) + junk for data, junk in pieces))
+    records = RecordFile(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfevents, "_NEAR", near)
+        patch.setattr(tfevents, "_BLOCK", 2 * near)
+        blocks = list(records.blocks())
+    assert [b.data(i) for b in blocks for i in range(len(b.starts))] == [d for d, _ in pieces]
+    inner = sum(len(junk) for _, junk in pieces[:-1])
+    assert sum(size for _, size in records.lost) == inner
+    assert (0 if records.ending is None else records.ending.left) == len(pieces[-1][1])
+
+
+def test_damage_everywhere_ends_the_search(tmp_path: Path) -> None:
+    """In a file that is damaged between all records the search comes to an end."""
+    one = record(event(scalar("a", 1.0)))
+    path = tmp_path / "events"
+    path.write_bytes((one + b"?") * 5000)
+    records = RecordFile(path)
+    n = sum(len(block.starts) for block in records.blocks())
+    assert n == len(records.lost) + 1 == 65
+    assert records.ending is not None
+    assert records.ending.left == path.stat().st_size - records.end
