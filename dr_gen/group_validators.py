@@ -86,6 +86,6 @@ def _same_names(group: RunGroup) -> Iterator[Finding]:
             continue
         other = first.setdefault((record.experiment, name), record.id)
         if other != record.id:
-            message = f"called {name!r} as run {other!r} of another chart is"
+            message = f"its name {name!r} is that of run {other!r} in another chart"
             hint = "both are counted; leave one out if they are one run"
             yield finding_about(group[position], "same-name", message, Severity.WARNING, hint=hint)

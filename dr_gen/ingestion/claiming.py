@@ -150,7 +150,7 @@ def _copies(held: Iterable[Held]) -> dict[str, str]:
 
 def _copied(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
     # A copy of a run that went on holds the beginning of it: the longest counts.
-    ordered = sorted(paths, key=lambda path: (-_size(path), natural_order(path)))
+    ordered = sorted(paths, key=lambda path: (-_size(path), _hidden(path), natural_order(path)))
     originals: list[str] = []
     for path in ordered:
         original = next((other for other in originals if _begins_with(other, path)), None)
@@ -158,6 +158,11 @@ def _copied(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
             originals.append(path)
         else:
             yield path, original
+
+
+def _hidden(path: str) -> int:
+    """In how many hidden folders a file lies: caches and backups are there."""
+    return sum(part.startswith(".") for part in path.split(os.sep) if part.strip("."))
 
 
 def _size(path: str) -> int:
