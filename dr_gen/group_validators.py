@@ -22,7 +22,7 @@ def validate_group(group: RunGroup) -> RunGroup:
 
     ``missing-split``: a split that most of the runs have. ``duplicate-seed``: two runs of one
     configuration with one seed; both are kept. ``same-name``: a run in an exported chart is called
-    like one in another; both are kept too. They are looked for when they are first asked for:
+    like another one; both are kept too. They are looked for when they are first asked for:
     in a large group that takes longer than to open its store.
     """
     return attrs.evolve(group, source_findings=LateFindings(lambda: _with_odd(group)))
@@ -86,6 +86,6 @@ def _same_names(group: RunGroup) -> Iterator[Finding]:
             continue
         other = first.setdefault((record.experiment, name), record.id)
         if other != record.id:
-            message = f"its name {name!r} is that of run {other!r} in another chart"
+            message = f"its name {name!r} is that of run {other!r} too"
             hint = "both are counted; leave one out if they are one run"
             yield finding_about(group[position], "same-name", message, Severity.WARNING, hint=hint)

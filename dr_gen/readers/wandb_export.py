@@ -108,12 +108,12 @@ class WandbExportReader:
         tables = [_Table(file) for file in (path, *options.parts)]
         charts = [table for table in tables if _charted(table.header)]
         several = len({run for table in charts for run in _by_run(table)}) > 1
-        by_name: dict[tuple[str, bool], list[RunData]] = {}
+        by_name: dict[str, list[RunData]] = {}
         runs: list[RunData] = []
         for table in tables:
             if table in charts:
-                for log in _of_chart(table, run_id, options.columns, several=several):
-                    shown = by_name.setdefault((log.metadata["name"], "group" in log.metadata), [])
+                for name, log in _of_chart(table, run_id, options.columns, several=several):
+                    shown = by_name.setdefault(name, [])
                     _join(shown, _built(log, options.experiment, now))
             elif _is_run_table(table.header):
                 inner = run_id if len(tables) == 1 else f"{run_id}/{table.path.stem}"
@@ -233,28 +233,38 @@ def _value(text: str) -> Any:
 # ---------------------------------------------------------------------- charts
 
 
-def _charted(header: Sequence[str]) -> list[str]:
-    """The columns of a chart that have their least and most beside them; none in another table."""
-    names = set(header[1:])
-    found = [n for n in header[1:] if n + _LEAST in names and n + _MOST in names and _BETWEEN in n]
+def _charted(header: Sequence[str]) -> list[tuple[int, int, int]]:
+    """The columns of a chart, with those of their least and most; none in another table."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(header[1:], 1):
+        places.setdefault(name, []).append(place)
+    found: list[tuple[int, int, int]] = []
+    for name, own in places.items():
+        ends = (places.get(name + end, ()) for end in (_LEAST, _MOST))
+        # Two runs of one name have a column each.
+        found += zip(own, *ends, strict=False) if _BETWEEN in name else ()
     # The head of a file may have cut off one of the last three.
-    return found if len(header) - 1 - 3 * len(found) <= 3 else []
+    return sorted(found) if len(header) - 1 - 3 * len(found) <= 3 else []
 
 
 def _by_run(table: _Table) -> dict[str, list[tuple[int, str]]]:
     """The runs of a chart, with the number and the metric of each column."""
     found: dict[str, list[tuple[int, str]]] = {}
-    for column in _charted(table.header):
+    taken: dict[str, int] = {}
+    for place, _, _ in _charted(table.header):
+        column = table.header[place]
         run, _, metric = column.rpartition(_BETWEEN)
-        found.setdefault(run, []).append((table.header.index(column), metric))
+        taken[column] = taken.get(column, 0) + 1
+        inner = run if taken[column] == 1 else f"{run}_{taken[column]}"
+        found.setdefault(inner, []).append((place, metric))
     return found
 
 
 def _of_chart(
     table: _Table, run_id: str, options: ColumnMap, *, several: bool
-) -> Iterator[JsonLog]:
+) -> Iterator[tuple[str, JsonLog]]:
     x = _OWN_X.get(table.header[0], table.header[0])
-    _aggregated(table, _charted(table.header))
+    _aggregated(table)
     mapping = options
     if x_column(x) is None and x not in options.x:
         mapping = attrs.evolve(options, x={x: x, **options.x})
@@ -263,14 +273,15 @@ def _of_chart(
         log = JsonLog(
             table.path, f"{run_id}/{name}" if name else run_id, mapping, Settings(), headed=False
         )
-        log.metadata["name"] = run.removeprefix(_GROUP)
+        called = table.header[places[0][0]].rpartition(_BETWEEN)[0]
+        log.metadata["name"] = called.removeprefix(_GROUP)
         if run.startswith(_GROUP):
-            log.metadata["group"] = run.removeprefix(_GROUP)
+            log.metadata["group"] = called.removeprefix(_GROUP)
         for line, cells in table.rows:
             row = {metric: _value(cells[i]) for i, metric in places if cells[i] not in ("", "null")}
             if row:
                 log.columns.add(line, {x: _seconds(x, _value(cells[0])), **row})
-        yield log
+        yield run, log
 
 
 def _seconds(x: str, value: Any) -> Any:
@@ -279,14 +290,13 @@ def _seconds(x: str, value: Any) -> Any:
     return value / 1000 if is_large else value
 
 
-def _aggregated(table: _Table, columns: Sequence[str]) -> None:
+def _aggregated(table: _Table) -> None:
     """Say where a value stands for several."""
-    header = table.header
-    for column in columns:
-        own, least, most = (header.index(column + end) for end in ("", _LEAST, _MOST))
+    for own, least, most in _charted(table.header):
         lines = [line for line, cells in table.rows if cells[least] != cells[most]]
         if lines and all(len(cells) > max(own, least, most) for _, cells in table.rows):
-            message = f"{column}: {len(lines)} values stand for several, of a group or an interval"
+            message = f"{len(lines)} values stand for several, of a group or an interval"
+            message = f"{table.header[own]}: {message}"
             hint = "export single runs, or read their own files"
             table.note("aggregated-values", message, Severity.INFO, lines[0], hint)
 

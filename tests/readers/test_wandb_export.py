@@ -159,6 +159,17 @@ def test_values_of_groups_say_that_they_are(tmp_path: Path) -> None:
     assert (finding.code, finding.line) == ("aggregated-values", 2)
 
 
+def test_runs_of_one_name_in_one_chart(tmp_path: Path) -> None:
+    """Names need not be different: no column is lost, and it is said."""
+    three = [f"r - loss{end}" for end in ("", "__MIN", "__MAX")]
+    path = written(tmp_path / NAME, ["Step", *three, *three], [[0, *"333444"], [1, *"222111"]])
+    group = load(path, cache=False)
+    assert [run.id.rpartition("/")[2] for run in group] == ["r", "r_2"]
+    assert [run.metadata["name"] for run in group] == ["r", "r"]
+    assert [run.curve("loss").values.tolist() for run in group] == [[3, 2], [4, 1]]
+    assert [finding.code for finding in group.findings] == ["same-name"]
+
+
 def exports(folder: Path, *files: tuple[str, dict[str, list[Any]]]) -> None:
     """Charts as they come out of the pages one after the other, each over its x."""
     for minute, (x, columns) in enumerate(files):
