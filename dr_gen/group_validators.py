@@ -24,22 +24,23 @@ def validate_group(group: RunGroup) -> RunGroup:
 
     ``missing-split``: a split that most of the runs have. ``duplicate-seed``: two runs of one
     configuration with one seed; both are kept. ``same-run``: two runs with the id that MLflow drew
-    for one, as databases have that are copies; both are kept. They are looked for when they are
-    first asked for: in a large group that takes longer than to open its store.
+    for one, as databases have that are copies; both are kept. ``same-name``: a run in an exported
+    chart is called like another one; both are kept too. They are looked for when they are first
+    asked for: in a large group that takes longer than to open its store.
     """
     return attrs.evolve(group, source_findings=LateFindings(lambda: _with_odd(group)))
 
 
 def _with_odd(group: RunGroup) -> list[Finding]:
     known = group.source_findings
-    return [
-        *known,
-        *(
-            f
-            for f in (*_odd_splits(group), *_same_seeds(group), *_same_ids(group))
-            if f not in known
-        ),
-    ]
+    return [*known, *(f for f in _all_odd(group) if f not in known)]
+
+
+def _all_odd(group: RunGroup) -> Iterator[Finding]:
+    yield from _odd_splits(group)
+    yield from _same_seeds(group)
+    yield from _same_ids(group)
+    yield from _same_names(group)
 
 
 def _odd_splits(group: RunGroup) -> Iterator[Finding]:
@@ -91,3 +92,18 @@ def _same_seeds(group: RunGroup) -> Iterator[Finding]:
                 yield finding_about(
                     group[position], "duplicate-seed", message, Severity.WARNING, hint=hint
                 )
+
+
+def _same_names(group: RunGroup) -> Iterator[Finding]:
+    # Elsewhere an id or a folder tells runs apart, and names are often alike.
+    first: dict[tuple[str, str], str] = {}
+    for position, index in enumerate(group.indices.tolist()):
+        record = group.table.records[index]
+        name = record.metadata.get("name")
+        if record.metadata.get("format") != "wandb-export" or not isinstance(name, str):
+            continue
+        other = first.setdefault((record.experiment, name), record.id)
+        if other != record.id:
+            message = f"its name {name!r} is that of run {other!r} too"
+            hint = "both are counted; leave one out if they are one run"
+            yield finding_about(group[position], "same-name", message, Severity.WARNING, hint=hint)

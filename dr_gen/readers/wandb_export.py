@@ -10,12 +10,17 @@ such order tells which is which, columns that name a split are results and the o
 Each result is a curve of one point.
 
 A run is called as in the table, behind the id of the file; the one run of a file is called by it.
+
+Files of one folder that are called as the pages call them are read together: a run that several
+charts show has the curves of all. Where two have one metric by one name it stays two runs.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,13 +31,16 @@ import attrs
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
 from dr_gen.readers.cells import read_number
-from dr_gen.readers.contract import TRACKER, ColumnMap, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import TRACKER, Claim, ColumnMap, Detection, ReadOptions, ReadResult
 from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.naming import split_name, x_column
 from dr_gen.readers.settings import Settings, flat_config
+from dr_gen.readers.split_files import as_one
+from dr_gen.readers.tree import Tree
 
 __all__ = ["WandbExportReader"]
 
+_NAME: Final = re.compile(r"wandb_export_\d{4}-\d\d-\d\dT.*\.csv")
 _BETWEEN: Final = " - "
 _LEAST, _MOST = "__MIN", "__MAX"
 _GROUP: Final = "Group: "
@@ -80,6 +88,14 @@ class WandbExportReader:
         """Name of the format."""
         return "wandb-export"
 
+    def claims(self, tree: Tree) -> Iterator[Claim]:
+        """The files of each folder that are called as the pages call them."""
+        for folder, names in tree.folders.items():
+            mine = sorted(name for name in names if _NAME.fullmatch(name))
+            if len(mine) > 1:
+                first, *others = (os.path.join(folder, name) for name in mine)
+                yield Claim(first, tuple(others), folder or os.curdir)
+
     def detect(self, path: Path, head: bytes) -> Detection:
         """Certain of a header that no other tool writes."""
         if path.suffix.casefold() != ".csv":
@@ -92,20 +108,43 @@ class WandbExportReader:
         return Detection(0.0, "neither the header of a chart nor that of a table of runs")
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
-        """The runs of a file."""
-        table = _Table(path)
+        """The runs of a file, and of those beside it."""
         now = self.clock().isoformat()
-        if _charted(table.header):
-            found = list(_of_chart(table, run_id, options.columns))
-        elif _is_run_table(table.header):
-            found = list(_of_runs(table, run_id, options.columns))
-        else:
-            if not table.findings:
+        tables = [_Table(file) for file in (path, *options.parts)]
+        charts = [table for table in tables if _charted(table.header)]
+        several = len({run for table in charts for run in _by_run(table)}) > 1
+        by_name: dict[str, list[RunData]] = {}
+        runs: list[RunData] = []
+        for table in tables:
+            if table in charts:
+                for name, log in _of_chart(table, run_id, options.columns, several=several):
+                    shown = by_name.setdefault(name, [])
+                    _join(shown, _built(log, options.experiment, now))
+            elif _is_run_table(table.header):
+                inner = run_id if len(tables) == 1 else f"{run_id}/{table.path.stem}"
+                found = _of_runs(table, inner, options.columns)
+                runs += (_built(log, options.experiment, now) for log in found)
+            elif not table.findings:
                 message = "it has neither the header of a chart nor that of a table of runs"
                 table.note("not-an-export", message, Severity.ERROR)
-            return ReadResult(findings=tuple(table.findings))
-        runs = tuple(_built(log, options.experiment, now) for log in found)
-        return ReadResult(runs, tuple(table.findings))
+        charted = (run for shown in by_name.values() for run in _told_apart(shown))
+        findings = (finding for table in tables for finding in table.findings)
+        return ReadResult((*charted, *runs), tuple(findings))
+
+
+def _join(shown: list[RunData], run: RunData) -> None:
+    """Add what a chart shows of a run to what others do, where they show something else."""
+    for i, other in enumerate(shown):
+        if (joined := as_one([other, run])) is not None:
+            shown[i] = joined
+            return
+    shown.append(run)
+
+
+def _told_apart(shown: Sequence[RunData]) -> Iterator[RunData]:
+    """Runs of one name, each with an id of its own."""
+    for number, run in enumerate(shown, 1):
+        yield run if number == 1 else run.with_facts(id=f"{run.id}~{number}")
 
 
 def _built(log: JsonLog, experiment: str, now: str) -> RunData:
@@ -199,38 +238,55 @@ def _value(text: str) -> Any:
 # ---------------------------------------------------------------------- charts
 
 
-def _charted(header: Sequence[str]) -> list[str]:
-    """The columns of a chart that have their least and most beside them; none in another table."""
-    names = set(header[1:])
-    found = [n for n in header[1:] if n + _LEAST in names and n + _MOST in names and _BETWEEN in n]
+def _charted(header: Sequence[str]) -> list[tuple[int, int, int]]:
+    """The columns of a chart, with those of their least and most; none in another table."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(header[1:], 1):
+        places.setdefault(name, []).append(place)
+    found: list[tuple[int, int, int]] = []
+    for name, own in places.items():
+        ends = (places.get(name + end, ()) for end in (_LEAST, _MOST))
+        # Two runs of one name have a column each.
+        found += zip(own, *ends, strict=False) if _BETWEEN in name else ()
     # The head of a file may have cut off one of the last three.
-    return found if len(header) - 1 - 3 * len(found) <= 3 else []
+    return sorted(found) if len(header) - 1 - 3 * len(found) <= 3 else []
 
 
-def _of_chart(table: _Table, run_id: str, options: ColumnMap) -> Iterator[JsonLog]:
-    header, columns = table.header, _charted(table.header)
-    x = _OWN_X.get(header[0], header[0])
-    by_run: dict[str, list[tuple[int, str]]] = {}
-    for column in columns:
+def _by_run(table: _Table) -> dict[str, list[tuple[int, str]]]:
+    """The runs of a chart, with the number and the metric of each column."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    taken: dict[str, int] = {}
+    for place, _, _ in _charted(table.header):
+        column = table.header[place]
         run, _, metric = column.rpartition(_BETWEEN)
-        by_run.setdefault(run, []).append((header.index(column), metric))
-    _aggregated(table, columns)
+        taken[column] = taken.get(column, 0) + 1
+        inner = run if taken[column] == 1 else f"{run}_{taken[column]}"
+        found.setdefault(inner, []).append((place, metric))
+    return found
+
+
+def _of_chart(
+    table: _Table, run_id: str, options: ColumnMap, *, several: bool
+) -> Iterator[tuple[str, JsonLog]]:
+    x = _OWN_X.get(table.header[0], table.header[0])
+    _aggregated(table)
     mapping = options
     if x_column(x) is None and x not in options.x:
         mapping = attrs.evolve(options, x={x: x, **options.x})
-    for run, places in by_run.items():
-        name = run if len(by_run) > 1 else ""
+    for run, places in _by_run(table).items():
+        name = run if several else ""
         log = JsonLog(
             table.path, f"{run_id}/{name}" if name else run_id, mapping, Settings(), headed=False
         )
-        log.metadata["name"] = run.removeprefix(_GROUP)
+        called = table.header[places[0][0]].rpartition(_BETWEEN)[0]
+        log.metadata["name"] = called.removeprefix(_GROUP)
         if run.startswith(_GROUP):
-            log.metadata["group"] = run.removeprefix(_GROUP)
+            log.metadata["group"] = called.removeprefix(_GROUP)
         for line, cells in table.rows:
             row = {metric: _value(cells[i]) for i, metric in places if cells[i] not in ("", "null")}
             if row:
                 log.columns.add(line, {x: _seconds(x, _value(cells[0])), **row})
-        yield log
+        yield run, log
 
 
 def _seconds(x: str, value: Any) -> Any:
@@ -239,14 +295,13 @@ def _seconds(x: str, value: Any) -> Any:
     return value / 1000 if is_large else value
 
 
-def _aggregated(table: _Table, columns: Sequence[str]) -> None:
+def _aggregated(table: _Table) -> None:
     """Say where a value stands for several."""
-    header = table.header
-    for column in columns:
-        own, least, most = (header.index(column + end) for end in ("", _LEAST, _MOST))
+    for own, least, most in _charted(table.header):
         lines = [line for line, cells in table.rows if cells[least] != cells[most]]
         if lines and all(len(cells) > max(own, least, most) for _, cells in table.rows):
-            message = f"{column}: {len(lines)} values stand for several, of a group or an interval"
+            message = f"{len(lines)} values stand for several, of a group or an interval"
+            message = f"{table.header[own]}: {message}"
             hint = "export single runs, or read their own files"
             table.note("aggregated-values", message, Severity.INFO, lines[0], hint)
 

@@ -304,6 +304,15 @@ def test_too_little_is_no_copy(telling: int, anchors: str, tmp_path: Path) -> No
     assert {copy.of for copy in claims.copies.values()} <= {paths["a"]}
 
 
+def test_the_one_that_is_not_hidden_counts(readers: Any, tmp_path: Path) -> None:
+    """Of a run and its copy in a hidden folder the copy is left out, though it comes first."""
+    for folder in (".cache/runs", "runs/.a", "runs"):
+        write(tmp_path / folder / "run-1", loss=[1])
+    group = load(tmp_path, cache=False)
+    assert group.ids == ("runs/run-1",)
+    assert [finding.code for finding in group.findings] == ["copied-run"] * 2
+
+
 def test_alike_in_name_alone_are_two_runs(readers: Any, tmp_path: Path) -> None:
     """Runs with one identity but other content are no copies."""
     write(tmp_path / "a" / "run-1", 0.1)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from tests.readers.mlflow_stores import (
     write_database,
     write_folder,
 )
+from tests.readers.refused import refusing
 
 LOSSES = {"train/loss": points(3.0, 2.0, 1.0)}
 STORES = ["folder", "database"]
@@ -515,11 +513,6 @@ def test_a_database_without_runs(tmp_path: Path) -> None:
 
 BLOCKED = """
 import sys
-class Refusing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("mlflow", "sqlalchemy", "alembic"):
-            raise ImportError(f"{name} is blocked")
-sys.meta_path.insert(0, Refusing())
 from pathlib import Path
 from tests.readers.mlflow_stores import read_all
 results = read_all(Path(sys.argv[1])).values()
@@ -531,11 +524,7 @@ def test_no_tracker_is_imported(tmp_path: Path) -> None:
     """Both stores are read where MLflow and what it needs cannot be imported."""
     for kind in STORES:
         written(kind, tmp_path, Stored(metrics=LOSSES))
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", BLOCKED, str(tmp_path)]
-    environ = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environ)
-    assert done.stdout.strip() == "6"
+    assert refusing(BLOCKED, str(tmp_path)).strip() == "6"
 
 
 def test_ten_thousand_folders_are_told_apart_at_once() -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import SearchStrategy
 
+from dr_gen.ingestion import load
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
 from dr_gen.readers.contract import ReadOptions, ReadResult
@@ -156,6 +157,74 @@ def test_values_of_groups_say_that_they_are(tmp_path: Path) -> None:
     assert run.curve("loss").values.tolist() == [2, 1]
     [finding] = result.findings
     assert (finding.code, finding.line) == ("aggregated-values", 2)
+
+
+def test_runs_of_one_name_in_one_chart(tmp_path: Path) -> None:
+    """Names need not be different: no column is lost, and it is said."""
+    three = [f"r - loss{end}" for end in ("", "__MIN", "__MAX")]
+    path = written(tmp_path / NAME, ["Step", *three, *three], [[0, *"333444"], [1, *"222111"]])
+    group = load(path, cache=False)
+    assert [run.id.rpartition("/")[2] for run in group] == ["r", "r_2"]
+    assert [run.metadata["name"] for run in group] == ["r", "r"]
+    assert [run.curve("loss").values.tolist() for run in group] == [[3, 2], [4, 1]]
+    assert [finding.code for finding in group.findings] == ["same-name"]
+
+
+def exports(folder: Path, *files: tuple[str, dict[str, list[Any]]]) -> None:
+    """Charts as they come out of the pages one after the other, each over its x."""
+    for minute, (x, columns) in enumerate(files):
+        path = folder / f"wandb_export_2024-05-05T10_{minute:02}_23.233-04_00.csv"
+        chart(path, x, columns, range(len(next(iter(columns.values())))))
+
+
+def test_charts_of_one_folder_show_the_same_runs(tmp_path: Path) -> None:
+    """One run has the curves of all charts that show it, each over its own x."""
+    loss = {"a - loss": [3.0, 2.0, 1.0], "b - loss": [6.0, 5.0, 4.0]}
+    exports(tmp_path, ("Step", loss), ("epoch", {"b - val/acc": [0.5, 0.75]}))
+    group = load(tmp_path, cache=False)
+    assert group.ids == (f"{tmp_path.name}/a", f"{tmp_path.name}/b")
+    assert [run.metrics for run in group] == [("train/loss",), ("train/loss", "val/acc")]
+    assert group[1].curve("loss", x="step").values.tolist() == [6, 5, 4]
+    assert group[1].curve("val/acc", x="epoch").values.tolist() == [0.5, 0.75]
+    assert {f.code for f in group.findings} <= {"unequal-lengths"}
+
+
+def test_charts_of_one_run_are_one_run(tmp_path: Path) -> None:
+    """It is called as the folder is."""
+    exports(tmp_path, ("Step", {"r - loss": [2.0, 1.0]}), ("Step", {"r - acc": [0.25, 0.5]}))
+    [run] = load(tmp_path, cache=False)
+    assert (run.id, run.metadata["name"]) == (tmp_path.name, "r")
+    assert [run.value("loss@last"), run.value("acc@last")] == [1.0, 0.5]
+
+
+def test_runs_that_are_alike_in_name_alone_stay_two(tmp_path: Path) -> None:
+    """Where two charts have one metric of one name nothing is joined, and it is said."""
+    charts = [("Step", {"r - loss": [2.0, 1.0], f"{i} - loss": [1.0, 1.0]}) for i in range(2)]
+    exports(tmp_path, *charts)
+    group = load(tmp_path, cache=False)
+    assert [run.metadata["name"] for run in group] == ["r", "r", "0", "1"]
+    assert len(set(group.ids)) == 4
+    [finding] = [f for f in group.findings if f.code == "same-name"]
+    assert (finding.run, repr(group.ids[0]) in finding.message) == (group.ids[1], True)
+
+
+def test_a_group_is_no_run_of_its_name(tmp_path: Path) -> None:
+    """A chart of groups beside one of runs."""
+    exports(tmp_path, ("Step", {"r - loss": [2.0]}), ("Step", {"Group: r - acc": [0.5]}))
+    assert [run.metrics for run in load(tmp_path, cache=False)] == [("train/loss",), ("train/acc",)]
+
+
+def test_what_else_lies_among_charts(tmp_path: Path) -> None:
+    """A table of runs is read too; what is no export, by its name alone, is said."""
+    exports(tmp_path, ("Step", {"r - loss": [2.0]}), ("Step", {"r - acc": [0.5]}))
+    table = tmp_path / "wandb_export_2024-05-06T10_00_00.000+00_00.csv"
+    written(table, ["Name", "State", "Notes", "User", "Tags", "lr", "acc"], [["q", *"-----", 1]])
+    other = tmp_path / "wandb_export_2024-05-07T10_00_00.000+00_00.csv"
+    other.write_text("epoch,loss\n0,1\n")
+    group = load(tmp_path, cache=False)
+    assert [run.metadata["name"] for run in group] == ["r", "q"]
+    [finding] = [f for f in group.findings if f.code == "not-an-export"]
+    assert finding.path == str(other)
 
 
 def test_the_table_of_runs(tmp_path: Path) -> None:

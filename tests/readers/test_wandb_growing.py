@@ -13,6 +13,7 @@ from hypothesis import given
 from dr_gen.convert import run_to_dict
 from dr_gen.ingestion import ingest, load, plan
 from dr_gen.model.run import RunData
+from dr_gen.readers import wandb
 from dr_gen.readers.contract import More, ReadOptions, ReadResult
 from dr_gen.readers.wandb import WandbReader
 from tests.readers import wandb_logs as logs
@@ -168,7 +169,9 @@ def told(run: RunData) -> dict[str, Any]:
     return {k: v for k, v in run_to_dict(run).items() if k != "time_parsed"}
 
 
-def test_a_run_that_prints_is_followed(live: Path, tmp_path: Path) -> None:
+def test_a_run_that_prints_is_followed(
+    live: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What the process prints changes nothing; only what was appended is read, up to the end."""
     source, store = tmp_path / "runs", tmp_path / "store"
     records = list(HEAD)
@@ -180,7 +183,10 @@ def test_a_run_that_prints_is_followed(live: Path, tmp_path: Path) -> None:
         (live / "logs" / "debug-internal.log").write_text('{"time": 1}\n' * len(records))
         [step] = [step for step in plan(source, store).steps if step.to_read]
         assert (step.kind, step.since is not None) == ("grown", True)
-        [run], [cold] = ingest(source, store), load(source, cache=False)
+        with monkeypatch.context() as patch:
+            patch.setattr(wandb, "read_run", None)
+            [run] = ingest(source, store)
+        [cold] = load(source, cache=False)
         assert told(run) == told(cold)
         [row] = [step.record for step in plan(source, store).steps if step.record.runs]
         assert row.mark is not None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -12,22 +10,11 @@ import pytest
 
 from dr_gen.readers.contract import ReadOptions
 from dr_gen.readers.csv_log import CsvReader
+from tests.readers.refused import refusing
 
 CODE = """
-import importlib.abc, json, sys
+import json, sys
 from pathlib import Path
-
-TOOLS = set(
-    "datasets keras lightning lightning_fabric pandas pytorch_lightning ray stable_baselines3 "
-    "tensorboard tensorflow torch transformers ultralytics".split()
-)
-
-class Refusal(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in TOOLS:
-            raise ImportError(name + " is not to be imported")
-
-sys.meta_path.insert(0, Refusal())
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ReadOptions
 
@@ -53,11 +40,9 @@ def test_no_tool_is_imported(tmp_path: Path) -> None:
     state.write_text(json.dumps({"log_history": rows}))
     history = tmp_path / "history.json"
     history.write_text(json.dumps({"loss": [3, 2], "val_loss": [4, 3]}))
-    paths = map(str, (table, version, state, history))
-    command = [sys.executable, "-c", CODE, *paths]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    printed = refusing(CODE, *map(str, (table, version, state, history)), also=("pandas",))
     formats = ("csv", "lightning", "huggingface", "json-history")
-    assert json.loads(done.stdout) == dict.fromkeys(formats, 2)
+    assert json.loads(printed) == dict.fromkeys(formats, 2)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
