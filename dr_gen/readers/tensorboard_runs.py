@@ -6,6 +6,7 @@ import itertools
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -104,7 +105,7 @@ def series_of(files: Sequence[EventFile], facts: Facts, first: float, columns: C
     for (_, split), some in _by_folder(files).items():
         _overlaps(some, facts)
         points, dropped = _without_purged(some, facts)
-        steady &= not dropped
+        steady &= not (dropped or _started_over(some, facts))
         for tag, found in points.items():
             if tag in columns.ignore:
                 continue
@@ -251,6 +252,39 @@ def _overlaps(files: Sequence[EventFile], facts: Facts) -> None:
             message = f"{names} were written at the same time, and both have {named(common)}"
             hint = "two runs in one folder? give each a folder of its own; the later file counts"
             facts.note("overlapping-files", message, Severity.WARNING, hint)
+
+
+def _started_over(files: Sequence[EventFile], facts: Facts) -> bool:
+    """Say where a file begins again with the first step and does not come as far as the one before.
+
+    The curve then goes on with what an earlier training logged, and nothing in it shows that.
+    """
+    found = []
+    for before, after in itertools.pairwise(files):
+        again = [
+            tag
+            for tag, points in after.points.items()
+            if (earlier := before.points.get(tag)) is not None
+            and len(points.steps)
+            and len(earlier.steps)
+            and points.steps.min() <= earlier.steps.min()
+            and points.steps.max() < earlier.steps.max()
+        ]
+        if again:
+            found.append((before, after, again))
+    if not found:
+        return False
+    before, after, again = found[-1]
+    old, new = before.points[again[0]].steps, after.points[again[0]].steps
+    names = [os.path.basename(file.member.path) for file in (before, after)]
+    others = f"; {len(found)} files do so" if len(found) > 1 else ""
+    message = (
+        f"{names[1]} begins again at step {new.min()} and ends at step {new.max()}, where "
+        f"{names[0]} came to step {old.max()}: {named(again)} end with an earlier training{others}"
+    )
+    hint = "several trainings in one folder? give each a folder of its own"
+    facts.note("started-over", message, Severity.WARNING, hint, Path(after.member.path))
+    return True
 
 
 def plugins_of(files: Iterable[EventFile]) -> Mapping[str, str]:

@@ -844,6 +844,22 @@ def test_runs_with_hyperparameters_go_on(tmp_path: Path) -> None:
     assert READER.read(path, "run", ReadOptions()).closed
 
 
+def test_trainings_in_one_folder_are_told(tmp_path: Path) -> None:
+    """A curve that begins with a later training and ends with an earlier one says so."""
+    old = write(tmp_path / NAME, losses(range(8)))
+    path = write(tmp_path / LATER, losses(range(3), 100.0, 1e9 + 500))
+    before = READER.read(path, "run", ReadOptions(parts=(old,)))
+    [run] = before.runs
+    assert run.curve("loss").values.tolist() == [100.0, 101.0, 102.0, *range(3, 8)]
+    assert codes(run) == ["started-over", "repeated-x"]
+    assert "begins again at step 0 and ends at step 2" in run.findings[0].message
+    assert before.closed  # once it comes further than the other, all is its own
+    write(tmp_path / LATER, losses(range(9), 100.0, 1e9 + 500))
+    after = READER.read(path, "run", ReadOptions(parts=(old,)))
+    assert codes(after.runs[0]) == ["repeated-x"]
+    assert not after.closed
+
+
 def test_restarts_go_on(tmp_path: Path) -> None:
     """A run that was resumed can be followed once it logged again what was taken back."""
     restart = event(step=3, wall=1e9 + 500, rest=field(7, field(1, 1)))
