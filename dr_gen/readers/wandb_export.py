@@ -256,11 +256,15 @@ def _by_run(table: _Table) -> dict[str, list[tuple[int, str]]]:
     """The runs of a chart, with the number and the metric of each column."""
     found: dict[str, list[tuple[int, str]]] = {}
     taken: dict[str, int] = {}
-    for place, _, _ in _charted(table.header):
+    charted = _charted(table.header)
+    names = {table.header[place].rpartition(_BETWEEN)[0] for place, _, _ in charted}
+    for place, _, _ in charted:
         column = table.header[place]
         run, _, metric = column.rpartition(_BETWEEN)
         taken[column] = taken.get(column, 0) + 1
         inner = run if taken[column] == 1 else f"{run}_{taken[column]}"
+        while inner != run and inner in names:
+            inner += "_"
         found.setdefault(inner, []).append((place, metric))
     return found
 

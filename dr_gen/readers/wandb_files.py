@@ -11,6 +11,10 @@
 Folders of runs that were not synced begin with ``offline-run-``, before 0.10 with ``dryrun-``; then
 there was no ``.wandb`` file and no folder ``files``, but ``wandb-history.jsonl``. Folders of one id
 in one ``wandb`` folder are a run that was resumed.
+
+What was printed, media, and copies of links are kept from other readers and not read, so that a
+run that prints is gone on with. Where ``latest-run`` became a folder it is a copy, perhaps of
+several runs.
 """
 
 from __future__ import annotations

@@ -162,12 +162,15 @@ def test_values_of_groups_say_that_they_are(tmp_path: Path) -> None:
 def test_runs_of_one_name_in_one_chart(tmp_path: Path) -> None:
     """Names need not be different: no column is lost, and it is said."""
     three = [f"r - loss{end}" for end in ("", "__MIN", "__MAX")]
-    path = written(tmp_path / NAME, ["Step", *three, *three], [[0, *"333444"], [1, *"222111"]])
+    other = [column.replace("r - ", "r_3 - ") for column in three]
+    header = ["Step", *three, *three, *three, *other]
+    path = written(tmp_path / NAME, header, [[0, *"333444777888"], [1, *"222111555666"]])
     group = load(path, cache=False)
-    assert [run.id.rpartition("/")[2] for run in group] == ["r", "r_2"]
-    assert [run.metadata["name"] for run in group] == ["r", "r"]
-    assert [run.curve("loss").values.tolist() for run in group] == [[3, 2], [4, 1]]
-    assert [finding.code for finding in group.findings] == ["same-name"]
+    assert [run.id.rpartition("/")[2] for run in group] == ["r", "r_2", "r_3_", "r_3"]
+    assert [run.metadata["name"] for run in group] == ["r", "r", "r", "r_3"]
+    values = [run.curve("loss").values.tolist() for run in group]
+    assert values == [[3, 2], [4, 1], [7, 5], [8, 6]]
+    assert [finding.code for finding in group.findings] == ["same-name"] * 2
 
 
 def exports(folder: Path, *files: tuple[str, dict[str, list[Any]]]) -> None:
