@@ -19,7 +19,7 @@ from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
 from dr_gen.readers.contract import ColumnMap, ReadResult
-from dr_gen.readers.native import NativeReader
+from dr_gen.readers.native.reader import NativeReader
 from dr_gen.readers.runlogger import RunLogger
 
 

@@ -19,7 +19,7 @@ from dr_gen.validators import Validator, default_validators
 __all__ = ["Rules"]
 
 _OURS = (
-    "readers/*.py",
+    "readers/**/*.py",
     "model/*.py",
     "ingestion/*.py",
     "*validators.py",

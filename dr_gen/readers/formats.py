@@ -22,16 +22,16 @@ import attrs
 from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.contract import Detection, Reader
-from dr_gen.readers.csv_log import CsvReader
-from dr_gen.readers.huggingface import HuggingFaceReader
+from dr_gen.readers.csv.reader import CsvReader
+from dr_gen.readers.huggingface.reader import HuggingFaceReader
 from dr_gen.readers.hydra import HydraReader
-from dr_gen.readers.json_history import JsonHistoryReader
-from dr_gen.readers.jsonlines import JsonLinesReader
+from dr_gen.readers.json_history.reader import JsonHistoryReader
+from dr_gen.readers.jsonlines.reader import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
-from dr_gen.readers.mlflow import MlflowReader
-from dr_gen.readers.native import NativeReader
-from dr_gen.readers.tensorboard import TensorBoardReader
-from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.mlflow.reader import MlflowReader
+from dr_gen.readers.native.reader import NativeReader
+from dr_gen.readers.tensorboard.reader import TensorBoardReader
+from dr_gen.readers.wandb.reader import WandbReader
 from dr_gen.readers.wandb_export import WandbExportReader
 
 __all__ = ["FORMATS", "GROUP", "Formats", "detect", "discover", "formats", "names", "reader"]

@@ -24,11 +24,11 @@ import attrs
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
-from dr_gen.readers.delimited import parse_table
 from dr_gen.readers.lines import decoded_head
 from dr_gen.readers.settings import read_settings
-from dr_gen.readers.table_log import is_growing, log_of, read_table, state_of
-from dr_gen.readers.table_more import read_more
+from dr_gen.readers.tables.delimited import parse_table
+from dr_gen.readers.tables.log import is_growing, log_of, read_table, state_of
+from dr_gen.readers.tables.more import read_more
 from dr_gen.readers.tree import Tree
 
 __all__ = ["LightningReader"]

@@ -14,7 +14,7 @@ from dr_gen.errors import DrGenError, UnknownFormatError
 from dr_gen.ingestion import cache, load
 from dr_gen.model.finding import Finding
 from dr_gen.model.run import RunData
-from dr_gen.readers.native import NativeReader
+from dr_gen.readers.native.reader import NativeReader
 from dr_gen.readers.runlogger import RunLogger
 from dr_gen.store.store import open_store
 from dr_gen.store.writing import writing

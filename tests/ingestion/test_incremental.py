@@ -20,7 +20,7 @@ from dr_gen.errors import UnknownFormatError, UsageError
 from dr_gen.ingestion import ingest, load, open_store, plan
 from dr_gen.ingestion.applying import apply, is_current
 from dr_gen.model.group import RunGroup
-from dr_gen.readers.native import NativeReader
+from dr_gen.readers.native.reader import NativeReader
 from dr_gen.readers.runlogger import RunLogger
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.store import save

@@ -26,7 +26,7 @@ from dr_gen.ingestion import batches, ingest, load, open_store, plan
 from dr_gen.ingestion.applying import apply
 from dr_gen.model.group import RunGroup
 from dr_gen.parallel import SERIAL, Workers, run
-from dr_gen.readers.native import NativeReader
+from dr_gen.readers.native.reader import NativeReader
 from dr_gen.readers.runlogger import RunLogger
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.writing import writing

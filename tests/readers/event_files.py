@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dr_gen.readers.tfchecksums import checksum
+from dr_gen.readers.tensorboard.checksums import checksum
 
 __all__ = [
     "HEADER",

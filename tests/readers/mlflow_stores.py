@@ -11,7 +11,7 @@ import attrs
 
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import HEAD_BYTES, ReadOptions, ReadResult
-from dr_gen.readers.mlflow import MlflowReader
+from dr_gen.readers.mlflow.reader import MlflowReader
 from dr_gen.readers.tree import Tree, walk
 
 START = 1_700_000_000_000

@@ -17,9 +17,9 @@ from hypothesis import given
 
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ColumnMap, More, ReadOptions, ReadResult
-from dr_gen.readers.csv_log import CsvReader
-from dr_gen.readers.delimited import parse_table, split_line
-from dr_gen.readers.text_columns import value_of, values_of
+from dr_gen.readers.csv.reader import CsvReader
+from dr_gen.readers.tables.columns import value_of, values_of
+from dr_gen.readers.tables.delimited import parse_table, split_line
 from dr_gen.readers.tree import Tree, walk
 from dr_gen.testing import ReaderContract
 from tests.readers.logged import as_logged, mutated, rows_of

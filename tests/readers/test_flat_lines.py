@@ -13,10 +13,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from dr_gen.readers import flat_lines, plain_files
+from dr_gen.readers import plain_files
 from dr_gen.readers.contract import ReadOptions, ReadResult
-from dr_gen.readers.flat_lines import FlatReader
-from dr_gen.readers.jsonlines import JsonLinesReader
+from dr_gen.readers.jsonlines import flat_lines as flat_lines
+from dr_gen.readers.jsonlines.flat_lines import FlatReader
+from dr_gen.readers.jsonlines.reader import JsonLinesReader
 
 NAMES = [
     *("step", "epoch", "loss", "val_loss", "train/acc", "lr", "seed", "time", "split", "mode"),

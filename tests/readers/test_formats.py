@@ -15,16 +15,16 @@ from hypothesis import given
 from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, Detection, ReadOptions, ReadResult
-from dr_gen.readers.csv_log import CsvReader
-from dr_gen.readers.huggingface import HuggingFaceReader
+from dr_gen.readers.csv.reader import CsvReader
+from dr_gen.readers.huggingface.reader import HuggingFaceReader
 from dr_gen.readers.hydra import HydraReader
-from dr_gen.readers.json_history import JsonHistoryReader
-from dr_gen.readers.jsonlines import JsonLinesReader
+from dr_gen.readers.json_history.reader import JsonHistoryReader
+from dr_gen.readers.jsonlines.reader import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
-from dr_gen.readers.mlflow import MlflowReader
-from dr_gen.readers.native import NativeReader
-from dr_gen.readers.tensorboard import TensorBoardReader
-from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.mlflow.reader import MlflowReader
+from dr_gen.readers.native.reader import NativeReader
+from dr_gen.readers.tensorboard.reader import TensorBoardReader
+from dr_gen.readers.wandb.reader import WandbReader
 from dr_gen.readers.wandb_export import WandbExportReader
 from dr_gen.testing import log_lines
 

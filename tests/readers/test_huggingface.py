@@ -14,7 +14,7 @@ from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, Claim, ReadOptions, ReadResult
-from dr_gen.readers.huggingface import HuggingFaceReader
+from dr_gen.readers.huggingface.reader import HuggingFaceReader
 from dr_gen.readers.tree import Tree, walk
 from dr_gen.testing import ReaderContract
 from dr_gen.validators import validate

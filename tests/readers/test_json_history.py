@@ -18,8 +18,8 @@ from hypothesis.strategies import SearchStrategy
 from dr_gen.model.run import RunData
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, ReadOptions, ReadResult
-from dr_gen.readers.json_documents import repaired
-from dr_gen.readers.json_history import JsonHistoryReader
+from dr_gen.readers.json_history.documents import repaired
+from dr_gen.readers.json_history.reader import JsonHistoryReader
 from dr_gen.readers.tree import Tree, walk
 from dr_gen.testing import ReaderContract
 from tests.readers.logged import as_logged, mutated, rows_of

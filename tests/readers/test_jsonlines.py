@@ -15,7 +15,7 @@ from hypothesis import given
 
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, ReadOptions, ReadResult
-from dr_gen.readers.jsonlines import JsonLinesReader
+from dr_gen.readers.jsonlines.reader import JsonLinesReader
 
 READER = JsonLinesReader(clock=lambda: datetime(2025, 6, 25, tzinfo=UTC))
 

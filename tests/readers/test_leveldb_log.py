@@ -7,7 +7,7 @@ import random
 import hypothesis.strategies as st
 from hypothesis import given
 
-from dr_gen.readers.leveldb_log import BLOCK, LevelDbLog
+from dr_gen.readers.wandb.leveldb_log import BLOCK, LevelDbLog
 from tests.readers.wandb_logs import HEADER, framed
 
 sizes = st.one_of(st.integers(0, 40), st.integers(BLOCK - 60, BLOCK + 60), st.just(3 * BLOCK))

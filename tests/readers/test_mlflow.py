@@ -11,7 +11,7 @@ import pytest
 
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ColumnMap, ReadOptions
-from dr_gen.readers.mlflow import MlflowReader
+from dr_gen.readers.mlflow.reader import MlflowReader
 from dr_gen.readers.tree import Tree, walk
 from dr_gen.validators import validate
 from tests.readers.mlflow_stores import (

@@ -12,7 +12,7 @@ import pytest
 from hypothesis.strategies import SearchStrategy
 
 from dr_gen.model.run import RunData
-from dr_gen.readers.mlflow import MlflowReader
+from dr_gen.readers.mlflow.reader import MlflowReader
 from dr_gen.testing import ReaderContract, blocks, metric_values, runs
 from tests.readers.mlflow_stores import START, Stored, of_model, write_database, write_folder
 

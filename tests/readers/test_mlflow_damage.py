@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from dr_gen.model.finding import Finding
 from dr_gen.readers.contract import ReadOptions, ReadResult
-from dr_gen.readers.mlflow import MlflowReader
-from dr_gen.readers.mlflow_metrics import MetricFile, decoded
+from dr_gen.readers.mlflow.metrics import MetricFile, decoded
+from dr_gen.readers.mlflow.reader import MlflowReader
 from tests.readers.mlflow_stores import (
     UUID,
     Stored,

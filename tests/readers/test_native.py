@@ -15,7 +15,7 @@ from hypothesis import given
 
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
-from dr_gen.readers.native import NativeReader
+from dr_gen.readers.native.reader import NativeReader
 from dr_gen.readers.runlogger import RunLogger
 
 READER = NativeReader(clock=lambda: datetime(2025, 6, 25, tzinfo=UTC))

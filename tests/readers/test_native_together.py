@@ -17,9 +17,10 @@ from hypothesis import given
 
 from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.group import RunGroup
-from dr_gen.readers import native_bulk, plain_files
+from dr_gen.readers import plain_files
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
-from dr_gen.readers.native import NativeReader
+from dr_gen.readers.native import bulk as native_bulk
+from dr_gen.readers.native.reader import NativeReader
 
 # Each is a line, or several, with something that a quick reader may get wrong.
 ODD_LINES = [

@@ -11,8 +11,8 @@ import numpy as np
 from hypothesis.strategies import SearchStrategy
 
 from dr_gen.model.run import RunData
-from dr_gen.readers.jsonlines import JsonLinesReader
-from dr_gen.readers.native import NativeReader
+from dr_gen.readers.jsonlines.reader import JsonLinesReader
+from dr_gen.readers.native.reader import NativeReader
 from dr_gen.testing import ReaderContract, blocks, runs
 from tests.readers.logged import as_logged, rows_of
 

@@ -12,8 +12,8 @@ from scipy.stats import trim_mean
 from dr_gen.model.run import RunData
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ReadOptions, ReadResult
-from dr_gen.readers.csv_log import CsvReader
-from dr_gen.readers.jsonlines import JsonLinesReader
+from dr_gen.readers.csv.reader import CsvReader
+from dr_gen.readers.jsonlines.reader import JsonLinesReader
 from dr_gen.readers.tree import Tree, walk
 
 

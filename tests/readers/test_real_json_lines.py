@@ -14,7 +14,7 @@ import pytest
 from dr_gen.model.run import RunData
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ReadOptions, ReadResult
-from dr_gen.readers.jsonlines import JsonLinesReader
+from dr_gen.readers.jsonlines.reader import JsonLinesReader
 
 
 def result_of(path: Path) -> ReadResult:

@@ -10,7 +10,7 @@ from dr_gen.model.run_table import Status
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, ReadOptions
 from dr_gen.readers.tree import Tree, walk
-from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.wandb.reader import WandbReader
 from dr_gen.validators import validate
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.finding import Finding
 from dr_gen.readers.contract import ColumnMap
-from dr_gen.readers.series import SeriesCurves
-from dr_gen.readers.series_axes import Series
+from dr_gen.readers.series.axes import Series
+from dr_gen.readers.series.curves import SeriesCurves
 
 
 def series(name: str, steps: list[int], values: list[float] | None = None) -> Series:

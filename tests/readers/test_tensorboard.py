@@ -18,7 +18,7 @@ from hypothesis.strategies import SearchStrategy
 
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ColumnMap, More, ReadOptions, ReadResult
-from dr_gen.readers.tensorboard import TensorBoardReader
+from dr_gen.readers.tensorboard.reader import TensorBoardReader
 from dr_gen.readers.tree import Tree, walk
 from dr_gen.testing import ReaderContract, blocks, runs
 from dr_gen.validators import validate

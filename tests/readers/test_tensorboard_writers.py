@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ReadOptions, ReadResult
-from dr_gen.readers.tensorboard import TensorBoardReader
+from dr_gen.readers.tensorboard.reader import TensorBoardReader
 from dr_gen.readers.tree import Tree, walk
 
 tensorboardX = pytest.importorskip("tensorboardX")

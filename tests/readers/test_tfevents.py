@@ -12,13 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dr_gen.readers import tfevents, tfheads, tflayouts, tfscalars
 from dr_gen.readers.protobuf import MalformedMessageError, fields, spans
-from dr_gen.readers.tfchecksums import checksum, checksums
-from dr_gen.readers.tfevent import layout
-from dr_gen.readers.tfevents import LARGEST, RecordFile
-from dr_gen.readers.tfnumbers import number_at, numbers
-from dr_gen.readers.tfscalars import EventLog
+from dr_gen.readers.tensorboard import events as tfevents
+from dr_gen.readers.tensorboard import heads as tfheads
+from dr_gen.readers.tensorboard import layouts as tflayouts
+from dr_gen.readers.tensorboard import scalars as tfscalars
+from dr_gen.readers.tensorboard.checksums import checksum, checksums
+from dr_gen.readers.tensorboard.event import layout
+from dr_gen.readers.tensorboard.events import LARGEST, RecordFile
+from dr_gen.readers.tensorboard.numbers import number_at, numbers
+from dr_gen.readers.tensorboard.scalars import EventLog
 from tests.readers.event_files import (
     HEADER,
     double,
@@ -303,7 +306,7 @@ def test_blocks_of_a_file_are_as_the_whole(tmp_path: Path, monkeypatch: pytest.M
     path = write(tmp_path / "events.out.tfevents.1.h", events)
     whole = taken(path.read_bytes())[1][b"a"].values.tolist()
     for size in (1, 50, 97, 1000):
-        monkeypatch.setattr("dr_gen.readers.tfevents._BLOCK", size)
+        monkeypatch.setattr("dr_gen.readers.tensorboard.events._BLOCK", size)
         log, records = EventLog(), RecordFile(path)
         for block in records.blocks():
             log.take(block)

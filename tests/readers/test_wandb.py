@@ -20,8 +20,8 @@ from dr_gen.model.run_table import Status
 from dr_gen.readers.contract import TRACKER, Claim, ColumnMap, ReadOptions, ReadResult
 from dr_gen.readers.naming import x_column
 from dr_gen.readers.tree import Tree, walk
-from dr_gen.readers.wandb import WandbReader
-from dr_gen.readers.wandb_cells import decoded
+from dr_gen.readers.wandb.cells import decoded
+from dr_gen.readers.wandb.reader import WandbReader
 from dr_gen.testing import ReaderContract
 from dr_gen.validators import validate
 from tests.readers import wandb_logs as logs

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dr_gen.readers.contract import HEAD_BYTES, ReadOptions
-from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.wandb.reader import WandbReader
 from dr_gen.validators import validate
 from tests.readers import wandb_logs as logs
 

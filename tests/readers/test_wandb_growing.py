@@ -13,9 +13,9 @@ from hypothesis import given
 from dr_gen.convert import run_to_dict
 from dr_gen.ingestion import ingest, load, plan
 from dr_gen.model.run import RunData
-from dr_gen.readers import wandb
 from dr_gen.readers.contract import More, ReadOptions, ReadResult
-from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.wandb import reader as wandb
+from dr_gen.readers.wandb.reader import WandbReader
 from tests.readers import wandb_logs as logs
 
 READER = WandbReader()

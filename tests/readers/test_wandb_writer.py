@@ -11,7 +11,7 @@ from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
 from dr_gen.readers.contract import ReadOptions
 from dr_gen.readers.tree import Tree, walk
-from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.wandb.reader import WandbReader
 from dr_gen.validators import validate
 from tests.readers import wandb_logs as logs
 from tests.readers.refused import refusing
@@ -136,7 +136,7 @@ _WITHOUT = """
 import sys
 from pathlib import Path
 from dr_gen.readers.contract import ReadOptions
-from dr_gen.readers.wandb import WandbReader
+from dr_gen.readers.wandb.reader import WandbReader
 [run] = WandbReader().read(Path(sys.argv[1]), "run", ReadOptions()).runs
 print(run.curve("loss").values.tolist())
 """

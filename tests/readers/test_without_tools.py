@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from dr_gen.readers.contract import ReadOptions
-from dr_gen.readers.csv_log import CsvReader
+from dr_gen.readers.csv.reader import CsvReader
 from tests.readers.refused import refusing
 
 CODE = """

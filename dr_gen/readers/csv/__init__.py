@@ -1,0 +1,1 @@
+"""Tables that training loops write."""

@@ -1,0 +1,1 @@
+"""Output folders of the Trainer of Hugging Face."""

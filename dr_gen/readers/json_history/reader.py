@@ -1,0 +1,138 @@
+"""Reader of histories in one JSON document, as training loops dump them at the end.
+
+* An object with lists of numbers: ``{"loss": [...], "val_loss": [...]}``, as of Keras, also in
+  groups or under ``history``. Lists of one length share their axes: those among them that are
+  called like one, or else the rows are counted, as epochs where they have several splits.
+* A list of rows, ``[{"epoch": 0, "loss": 3}, ...]``, also under ``history``, ``log`` and the like:
+  understood as JSON lines are.
+* An object of numbers with an ``epoch``, as AllenNLP writes: ``metrics_epoch_0.json``, … and
+  ``metrics.json`` in one folder are the rows of one run.
+
+Other numbers and texts of the document are hyperparameters, but for those that are named like
+results: these are ``metadata["results"]``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from dr_gen.model.finding import Finding, Severity
+from dr_gen.readers.contract import HEAD_BYTES, Claim, Detection, ReadOptions, ReadResult
+from dr_gen.readers.json_history.documents import loaded, read_document, repaired
+from dr_gen.readers.json_history.series import run_of_series
+from dr_gen.readers.json_history.shapes import Shape, shape_of
+from dr_gen.readers.json_log import JsonLog
+from dr_gen.readers.lines import decoded_head, log_suffix
+from dr_gen.readers.settings import SIDECARS
+from dr_gen.readers.tree import Tree, is_usual_log, natural_order
+
+__all__ = ["JsonHistoryReader"]
+
+_EPOCH: Final = re.compile(r"metrics_epoch_\d+\.json")
+_LAST: Final = "metrics.json"
+_OF_OTHER_TOOLS: Final = frozenset({"info.json", "wandb-metadata.json", "wandb-summary.json"})
+
+CEILING: Final = 0.85
+"""How sure it can be at most; formats that are known exactly are surer."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@attrs.frozen
+class JsonHistoryReader:
+    """Reads JSON documents that are the history of a training.
+
+    Attributes
+    ----------
+    clock : callable
+        Gives the time that a run is stamped with.
+    """
+
+    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the format."""
+        return "json-history"
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What is read when the format is named."""
+        return (".json", ".gz")
+
+    @property
+    def ceiling(self) -> float:
+        """It is never surer of a file than this."""
+        return CEILING
+
+    def claims(self, tree: Tree) -> Iterator[Claim]:
+        """The metrics of all epochs in one folder, the last for all."""
+        for folder, names in tree.folders.items():
+            epochs = sorted(filter(_EPOCH.fullmatch, names), key=natural_order)
+            if epochs:
+                found = [*epochs, *([_LAST] if _LAST in names else [])]
+                *parts, path = (os.path.join(folder, name) for name in found)
+                yield Claim(path, tuple(parts), named=folder or os.curdir)
+
+    def detect(self, path: Path, head: bytes) -> Detection:
+        """By what the beginning of the document holds; never above 0.85."""
+        if log_suffix(path) != ".json":
+            return Detection(0.0, "not called .json")
+        if path.name.casefold() in (*SIDECARS, *_OF_OTHER_TOOLS):
+            return Detection(0.0, "a file with a meaning of its own")
+        text = decoded_head(path, head).decode(errors="replace").lstrip()
+        if not text.startswith(("{", "[")):
+            return Detection(0.0, "neither an object nor a list")
+        cut = repaired(text, len(text)) if len(head) >= HEAD_BYTES else text
+        document = loaded(cut)
+        shape = None if document is None else shape_of(document)
+        if shape is None or not shape.is_training:
+            return Detection(0.0, "no history of a training")
+        usual = is_usual_log(path.name) or _EPOCH.fullmatch(path.name) is not None
+        sure = {"series": 0.7, "rows": 0.7, "values": 0.4}[shape.kind] + 0.15 * usual
+        return Detection(round(sure, 3), f"a document of {shape.kind}")
+
+    def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
+        """The run of a document, or of the documents of its epochs."""
+        documents = [read_document(file, run_id) for file in (*options.parts, path)]
+        findings = tuple(finding for one in documents for finding in one.findings)
+        shapes = [shape_of(one.value) for one in documents if one.value is not None]
+        known = [shape for shape in shapes if shape is not None]
+        if not known:
+            if not findings:
+                message = "neither lists of numbers nor rows with numbers are in it"
+                strange = Finding("not-a-log", message, Severity.INFO, str(path))
+                return ReadResult(findings=(strange,))
+            return ReadResult(findings=findings)
+        stamp = self.clock().isoformat()
+        if known[-1].kind == "series":
+            run = run_of_series(path, run_id, known[-1], options, findings, stamp)
+            return ReadResult((run,), closed=True)
+        log = JsonLog(path, run_id, options.columns)
+        for line, row in enumerate(self._rows(known), 1):
+            log.take(line, row)
+        log.hpms = {**known[-1].settings, **log.hpms}
+        if known[-1].results:
+            log.metadata["results"] = dict(known[-1].results)
+        log.understand()
+        if known[-1].kind == "rows" and known[-1].rows and (odd := log.no_log()) is not None:
+            return ReadResult(findings=(*findings, odd))
+        return ReadResult((log.run_data(options.experiment, findings, stamp),), closed=True)
+
+    def _rows(self, shapes: list[Shape]) -> Iterator[dict[str, Any]]:
+        """The rows of all documents; that of an epoch that is there again is left out."""
+        before: Any = None
+        for shape in shapes:
+            for row in shape.rows:
+                if row != before:
+                    yield dict(row)
+                before = row

@@ -1,0 +1,1 @@
+"""JSON lines as most training loops write them."""

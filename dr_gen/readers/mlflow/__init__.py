@@ -1,0 +1,1 @@
+"""What MLflow stores, in folders and in SQLite databases."""

@@ -1,0 +1,1 @@
+"""What `dr_gen.RunLogger` writes, and older logs of its kind."""

@@ -1,0 +1,313 @@
+"""From the lines of plain native logs to rows: a line of metrics each, as numbers."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import struct
+from collections.abc import Sequence
+from typing import Any, Final
+
+import attrs
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dr_gen.readers.native.logs import PlainLog
+from dr_gen.readers.native.schema import Schema
+from dr_gen.readers.plain_lines import (
+    ABSENT,
+    ABSENT_BITS,
+    NAN_STAND_IN,
+    Block,
+    Decoded,
+    packed,
+    quotes,
+)
+
+__all__ = ["Rows", "XColumn", "group_order", "rows_of", "starts_of"]
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+_STATS: Final = operator.attrgetter("agg_stats")
+_NAME: Final = operator.attrgetter("data_name")
+_SMALL: Final = np.iinfo(np.int16).max
+
+
+@attrs.frozen
+class XColumn:
+    """One x-axis of rows.
+
+    Attributes
+    ----------
+    values : int64 or float64 array, dims (row,)
+        int64 if all are there and whole; else `ABSENT` where a row has none.
+    whole : bool array, dims (row,), or None
+        Of floats, which were logged as whole numbers.
+    """
+
+    values: NDArray[Any]
+    whole: Mask | None = None
+
+    @classmethod
+    def of(cls, objects: list[Any], field: str) -> XColumn:
+        """From numbers as logged."""
+        cells = list(map(operator.attrgetter(field), objects))
+        try:
+            # Refuses floats and what is too large; quicker than any array of numbers.
+            packed = struct.pack(f"{len(cells)}q", *cells)
+            return cls(np.frombuffer(packed, np.int64))
+        except struct.error:
+            floats = np.fromiter(cells, np.float64, len(cells))
+            whole = np.fromiter(map(isinstance, cells, itertools.repeat(int)), np.bool_, len(cells))
+            return cls(floats, whole)
+
+    @classmethod
+    def absent(cls, n: int) -> XColumn:
+        """An axis that none of the rows has."""
+        return cls(np.full(n, ABSENT), np.zeros(n, np.bool_))
+
+    def take(self, rows: Any) -> XColumn:
+        """Some of the rows."""
+        return XColumn(self.values[rows], None if self.whole is None else self.whole[rows])
+
+    @classmethod
+    def concat(cls, parts: Sequence[XColumn]) -> XColumn:
+        """Rows behind one another."""
+        if all(part.whole is None for part in parts):
+            return cls(np.concatenate([part.values for part in parts]))
+        floats = [part.values.astype(np.float64, copy=False) for part in parts]
+        whole = [np.ones(len(p.values), np.bool_) if p.whole is None else p.whole for p in parts]
+        return cls(np.concatenate(floats), np.concatenate(whole))
+
+
+@attrs.frozen
+class Rows:
+    """Metric lines of several logs as numbers.
+
+    Attributes
+    ----------
+    log, split : int32 array, dims (row,)
+        Which log, and which split as a code; the rows of one log and split stay in order.
+        The logs are ascending but for what `in_groups` and `take` make.
+    values : float64 array, dims (row, metric)
+        `ABSENT` where a line lacks the metric.
+    xs : list of XColumn
+        One for each axis of the schema.
+    """
+
+    log: NDArray[np.int32]
+    split: NDArray[np.int32]
+    values: NDArray[np.float64]
+    xs: list[XColumn]
+
+    def __len__(self) -> int:
+        return len(self.log)
+
+    def take(self, rows: Any) -> Rows:
+        """Some of the rows, by an index or a slice."""
+        xs = [column.take(rows) for column in self.xs]
+        return Rows(self.log[rows], self.split[rows], self.values[rows], xs)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row has every metric, and every axis as a whole number."""
+        whole = all(column.whole is None for column in self.xs)
+        return whole and not bool((self.values.view(np.int64) == ABSENT_BITS).any())
+
+    def between(self, first: int, stop: int) -> Rows:
+        """The rows of the logs from `first` to before `stop`, with `first` numbered 0."""
+        low, high = self.log.searchsorted([first, stop]).tolist()
+        rows = self if high - low == len(self) else self.take(slice(low, high))
+        return attrs.evolve(rows, log=rows.log - np.int32(first))
+
+    def in_groups(self, n_splits: int) -> Rows:
+        """The rows of a block in groups.
+
+        Here, since small numbers are sorted quicker than those of all logs.
+        """
+        if not len(self):
+            return self
+        key = (self.log - self.log[0]) * n_splits + self.split
+        if int(key[-1]) + n_splits < _SMALL:
+            key = key.astype(np.int16)
+        return self.take(group_order(key))
+
+    @classmethod
+    def concat(cls, parts: list[Rows], n_metrics: int, n_xs: int) -> Rows:
+        """Rows behind one another, with what the names of later ones leave absent in earlier ones.
+
+        Empties the list, so that not everything is there twice.
+        """
+        n = sum(map(len, parts))
+        log = np.concatenate([part.log for part in parts])
+        split = np.concatenate([part.split for part in parts])
+        xs = [
+            XColumn.concat([p.xs[i] if i < len(p.xs) else XColumn.absent(len(p)) for p in parts])
+            for i in range(n_xs)
+        ]
+        values = np.empty((n, n_metrics))
+        parts.reverse()
+        row = 0
+        while parts:
+            part = parts.pop()
+            known = part.values.shape[1]
+            values[row : row + len(part), :known] = part.values
+            values[row : row + len(part), known:] = ABSENT
+            row += len(part)
+        return cls(log, split, values, xs)
+
+
+def rows_of(block: Block[Schema], logs: Sequence[PlainLog], numbers: Sequence[int]) -> Rows | None:
+    """The metric lines of a block; the logs take its other lines.
+
+    A log with a line that cannot be told exactly becomes odd; its rows are of no use.
+
+    Parameters
+    ----------
+    block : Block
+    logs : sequence of PlainLog
+        The log of each part of the block.
+    numbers : sequence of int
+        What the rows of each log are numbered with.
+    """
+    found = _Lines(block, logs)
+    rows = [made for decoded in block.decode() if (made := found.rows(decoded)) is not None]
+    for log, n_quotes, expected in zip(logs, block.n_quotes, found.n_quotes, strict=True):
+        log.odd |= n_quotes != expected  # a name came twice
+    if not rows:
+        return None
+    schema = block.schema
+    together = rows[0]
+    if len(rows) > 1:
+        together = Rows.concat(rows, len(schema.metrics), len(schema.xs))
+    return attrs.evolve(together, log=np.array(numbers, np.int32)[together.log])
+
+
+class _Lines:
+    """The objects of a block, which become rows or are taken by their logs."""
+
+    def __init__(self, block: Block[Schema], logs: Sequence[PlainLog]) -> None:
+        self._block, self._logs = block, logs
+        self.n_quotes = [0] * len(logs)
+
+    def rows(self, decoded: Decoded[Schema]) -> Rows | None:
+        """The metric lines among the objects of one schema."""
+        objects, schema = decoded.objects, decoded.schema
+        bounds = np.searchsorted(decoded.line, self._block.first_line)
+        part = np.repeat(np.arange(len(self._logs), dtype=np.int32), np.diff(bounds))
+        starts = bounds.tolist()
+        codes = map(schema.codes.__getitem__, map(_NAME, objects))
+        split = np.frombuffer(struct.pack(f"{len(objects)}i", *codes), np.int32)
+        has = split >= 0
+        at = np.arange(len(objects))
+        if not has.all():
+            self._take_others(decoded, part, np.flatnonzero(~has), starts)
+            objects = list(itertools.compress(objects, has.tolist()))
+            at = np.flatnonzero(has)
+        made = None
+        if objects:
+            objects, at, values = self._values(objects, at, part, len(schema.metrics))
+            xs = [XColumn.of(objects, f"x{i}") for i in range(len(schema.xs))]
+            rows = Rows(part[at], split[at], values, xs)
+            self._count_quotes(rows, objects)
+            self._begin_logs(decoded, at, rows.log, starts)
+            made = rows
+        for number, log in enumerate(self._logs):
+            log.n_objects += starts[number + 1] - starts[number]
+        return made
+
+    def _take_others(
+        self,
+        decoded: Decoded[Schema],
+        part: NDArray[np.int32],
+        places: Ints,
+        starts: list[int],
+    ) -> None:
+        at = places.tolist()
+        lines = list(map(decoded.objects.__getitem__, at))
+        bounds = np.searchsorted(places, starts).tolist()
+        for number, (low, high) in enumerate(itertools.pairwise(bounds)):
+            if low < high:
+                log = self._logs[number]
+                log.take(at[low:high], lines[low:high], log.n_objects - starts[number])
+                self.n_quotes[number] += quotes_of(lines[low:high])
+        for place in decoded.careful.intersection(at):
+            # Those were counted when they were read.
+            self.n_quotes[int(part[place])] -= quotes_of([decoded.objects[place]])
+
+    def _values(
+        self, objects: list[Any], at: Ints, part: NDArray[np.int32], n_metrics: int
+    ) -> tuple[list[Any], Ints, NDArray[np.float64]]:
+        """The lines that have metrics, their places, and the values."""
+        try:
+            stats = map(msgspec.structs.astuple, map(_STATS, objects))
+            values = packed(stats, len(objects), n_metrics)
+        except TypeError:
+            has = np.array([line.agg_stats is not None for line in objects])
+            for number in np.unique(part[at[~has]]).tolist():
+                self._logs[number].odd = True
+            objects = list(itertools.compress(objects, has.tolist()))
+            return self._values(objects, at[has], part, n_metrics)
+        if self._block.has_nan:
+            values = np.where(values == NAN_STAND_IN, np.nan, values)
+        return objects, at, values
+
+    def _count_quotes(self, rows: Rows, objects: list[Any]) -> None:
+        """Add the quotation marks of the names in the rows, and of their titles."""
+        per_row = np.full(len(rows), 6 + 2 * (rows.values.shape[1] + len(rows.xs)))
+        absent = rows.values.view(np.int64) == ABSENT_BITS
+        if absent.any():
+            per_row -= 2 * absent.sum(axis=1)
+        for column in rows.xs:
+            if column.whole is not None:
+                per_row -= 2 * (column.values.view(np.int64) == ABSENT_BITS)
+        if objects[0].title is not None or objects[-1].title is not None:
+            per_row += 4 * np.array([one.title is not None for one in objects])
+        counts = np.bincount(rows.log, per_row, len(self._logs)).tolist()
+        self.n_quotes = [n + int(more) for n, more in zip(self.n_quotes, counts, strict=True)]
+
+    def _begin_logs(
+        self, decoded: Decoded[Schema], at: Ints, part: NDArray[np.int32], starts: list[int]
+    ) -> None:
+        """Tell the logs of their first and last metric line."""
+        numbers, first = np.unique(part, return_index=True)
+        last = np.append(first[1:], len(part)) - 1
+        for number, low, high in zip(numbers.tolist(), first.tolist(), last.tolist(), strict=True):
+            log, place = self._logs[number], int(at[low])
+            if log.last_metrics < 0:
+                line = self._block.text(int(decoded.line[place]))
+                axes = decoded.schema.in_order(line, careful=place in decoded.careful)
+                log.odd |= axes is None
+                log.axes = axes or []
+            log.last_metrics = log.n_objects + int(at[high]) - starts[number]
+
+
+def starts_of(keys: NDArray[Any]) -> Ints:
+    """Where a new key begins."""
+    return np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
+
+
+def group_order(key: NDArray[Any]) -> Ints:
+    """The order that brings equal keys together: groups by first appearance, rows as they were."""
+    order = np.argsort(key, kind="stable")
+    starts = starts_of(key[order])
+    if bool((np.diff(order[starts]) > 0).all()):
+        return order
+    rank = np.empty(len(key), np.int64)
+    sizes = np.diff(np.append(starts, len(key)))
+    rank[order] = np.repeat(np.argsort(np.argsort(order[starts])), sizes)
+    return np.argsort(rank, kind="stable")
+
+
+def quotes_of(lines: Sequence[Any]) -> int:
+    """Quotation marks that lines take which are no metric lines."""
+    n = 0
+    for line in lines:
+        n += 4 if line.value is None else 8 + line.value.count('"')
+        if line.status is not None:
+            n += 2 + quotes(line.status)
+        if line.reason is not msgspec.UNSET:
+            n += 2 + quotes(line.reason)
+    return n

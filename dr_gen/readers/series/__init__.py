@@ -1,0 +1,1 @@
+"""Metrics that were logged one by one: from series to curves."""
