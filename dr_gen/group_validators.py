@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import attrs
@@ -25,8 +26,9 @@ def validate_group(group: RunGroup) -> RunGroup:
     ``missing-split``: a split that most of the runs have. ``duplicate-seed``: two runs of one
     configuration with one seed; both are kept. ``same-run``: two runs with the id that MLflow drew
     for one, as databases have that are copies; both are kept. ``same-name``: a run in an exported
-    chart is called like another one; both are kept too. They are looked for when they are first
-    asked for: in a large group that takes longer than to open its store.
+    chart is called like another one; both are kept too. ``logged-twice``: two tools wrote into one
+    folder, which often is one training. They are looked for when they are first asked for: in a
+    large group that takes longer than to open its store.
     """
     return attrs.evolve(group, source_findings=LateFindings(lambda: _with_odd(group)))
 
@@ -41,6 +43,7 @@ def _all_odd(group: RunGroup) -> Iterator[Finding]:
     yield from _same_seeds(group)
     yield from _same_ids(group)
     yield from _same_names(group)
+    yield from _logged_twice(group)
 
 
 def _odd_splits(group: RunGroup) -> Iterator[Finding]:
@@ -107,3 +110,21 @@ def _same_names(group: RunGroup) -> Iterator[Finding]:
             message = f"its name {name!r} is that of run {other!r} too"
             hint = "both are counted; leave one out if they are one run"
             yield finding_about(group[position], "same-name", message, Severity.WARNING, hint=hint)
+
+
+def _logged_twice(group: RunGroup) -> Iterator[Finding]:
+    tools: dict[str, dict[str, str]] = {}
+    for position, index in enumerate(group.indices.tolist()):
+        record = group.table.records[index]
+        tool = record.metadata.get("format")
+        if not record.source or not isinstance(tool, str):
+            continue
+        known = tools.setdefault(os.path.dirname(record.source), {})
+        known.setdefault(tool, record.id)
+        others = [run for other, run in known.items() if other != tool]
+        if others:
+            message = f"run {others[0]!r} was logged by another tool into the same folder"
+            hint = "both are counted; if they are one training, choose one with format="
+            yield finding_about(
+                group[position], "logged-twice", message, Severity.WARNING, hint=hint
+            )

@@ -139,3 +139,18 @@ def test_a_beginning_is_a_copy(tmp_path: Path) -> None:
     assert group.ids == ("a",)
     [finding] = [finding for finding in group.findings if finding.code == "copied-run"]
     assert finding.path == str(tmp_path / "b" / NAME)
+
+
+def test_two_tools_in_one_folder_are_told(tmp_path: Path) -> None:
+    """Where two tools wrote into one folder both runs are kept, and one says so of the other."""
+    folder = tmp_path / "version_0"
+    write(folder / "events.out.tfevents.1000000000.host.1.0", losses(range(3)))
+    (folder / "metrics.csv").write_text("epoch,step,train_loss\n0,0,0.5\n")
+    (folder / "hparams.yaml").write_text("lr: 0.1\n")
+    group = load(tmp_path, cache=False)
+    assert len(group) == 2
+    [finding] = [one for one in group.findings if one.code == "logged-twice"]
+    assert "into the same folder" in finding.message
+    chosen = load(tmp_path, format="lightning", cache=False)
+    assert len(chosen) == 1
+    assert not [one for one in chosen.findings if one.code == "logged-twice"]
