@@ -16,15 +16,15 @@ from dr_gen.model.run import RunData
 from dr_gen.readers.contract import Claim
 from dr_gen.readers.naming import file_split
 from dr_gen.readers.settings import differing, named
-from dr_gen.readers.tree import Tree
+from dr_gen.readers.tree import Tree, is_usual_log, stem_of
 
 __all__ = ["as_one", "claims_by_split"]
 
-_WORDS: Final = re.compile(r"[_\-\s]+")
+_WORDS: Final = re.compile(r"[^-_. ]+")
 
 
 def claims_by_split(tree: Tree, suffixes: Iterable[str]) -> Iterator[Claim]:
-    """The files of each folder that are called by splits and alike but for them.
+    """The files of each folder that are called alike but for the name of the split.
 
     Parameters
     ----------
@@ -34,9 +34,11 @@ def claims_by_split(tree: Tree, suffixes: Iterable[str]) -> Iterator[Claim]:
 
     Examples
     --------
-    >>> tree = Tree.of(["a/train_log.jsonl", "a/val_log.jsonl", "a/x.jsonl", "b/train.jsonl"])
-    >>> [(claim.path, claim.parts, claim.named) for claim in claims_by_split(tree, [".jsonl"])]
-    [('a/train_log.jsonl', ('a/val_log.jsonl',), 'a')]
+    >>> files = ["a/train.csv", "a/eval.csv", "b/log-x-train.csv", "b/log-x-test.csv", "b/test.csv"]
+    >>> for claim in claims_by_split(Tree.of(files), [".csv"]):
+    ...     print(claim.path, claim.parts, claim.named)
+    a/train.csv ('a/eval.csv',) a
+    b/log-x-train.csv ('b/log-x-test.csv',) b/log-x
     """
     ends = tuple(suffixes)
     for folder, names in tree.folders.items():
@@ -44,15 +46,29 @@ def claims_by_split(tree: Tree, suffixes: Iterable[str]) -> Iterator[Claim]:
         for name in names:
             if not name.endswith(ends):
                 continue
-            stem, dot, suffix = name.partition(".")
+            stem = stem_of(name)
             split = file_split(stem)
             if split is not None:
-                rest = [word for word in _WORDS.split(stem) if file_split(word) != split]
-                alike.setdefault((" ".join(rest), dot + suffix), {}).setdefault(split, name)
-        for files in alike.values():
-            if len(files) > 1:
-                paths = sorted(os.path.join(folder, name) for name in files.values())
-                yield Claim(paths[0], tuple(paths[1:]), folder or os.curdir)
+                key = _without_split(stem), name[len(stem) :]
+                alike.setdefault(key, {}).setdefault(split, name)
+        for (stem, suffix), by_split in alike.items():
+            if len(by_split) > 1:
+                first, *rest = sorted(by_split, key=lambda split: (split != "train", split))
+                path = os.path.join(folder, by_split[first])
+                parts = tuple(os.path.join(folder, by_split[split]) for split in rest)
+                of_folder = not stem or is_usual_log(stem + suffix)
+                run = folder or os.curdir if of_folder else os.path.join(folder, stem)
+                yield Claim(path, parts, run)
+
+
+def _without_split(stem: str) -> str:
+    """What a name is without the split that it begins or ends with."""
+    words = [match.span() for match in _WORDS.finditer(stem)]
+    if len(words) < 2:
+        return ""
+    if file_split(stem[slice(*words[0])]) is not None:
+        return stem[words[1][0] :]
+    return stem[: words[-2][1]]
 
 
 def as_one(runs: Sequence[RunData]) -> RunData | None:

@@ -23,6 +23,7 @@ __all__ = [
     "is_usual_log",
     "natural_order",
     "run_id",
+    "stem_of",
     "walk",
 ]
 
@@ -156,7 +157,7 @@ def run_id(path: str | Path, root: str | Path) -> str:
     if whole != top:
         relative = whole if top == os.curdir else whole[len(top.rstrip(os.sep)) + 1 :]
     folder, stem = os.path.split(relative)
-    stem = _stem(stem)
+    stem = stem_of(stem)
     if stem.casefold() not in _GENERIC_STEMS:
         return os.path.join(folder, stem).replace(os.sep, "/")
     if os.path.basename(folder) == ARTIFACTS:
@@ -186,11 +187,18 @@ def is_usual_log(name: str) -> bool:
     >>> is_usual_log("metrics.jsonl"), is_usual_log("lr0.1-s0.jsonl"), is_usual_log("metrics")
     (True, False, False)
     """
-    stem = _stem(name)
+    stem = stem_of(name)
     return stem != name and stem.casefold() in _GENERIC_STEMS
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
+    """The name of a file without the endings of logs.
+
+    Examples
+    --------
+    >>> stem_of("val_log.jsonl.gz"), stem_of("lr0.1")
+    ('val_log', 'lr0.1')
+    """
     while (suffix := os.path.splitext(name)[1]) in LOG_SUFFIXES:
         name = name[: -len(suffix)]
     return name

@@ -55,8 +55,8 @@ def test_files_that_tell_of_the_same_split_stay_apart(tmp_path: Path) -> None:
     write(tmp_path / "a" / "train.jsonl", {"step": 0, "val/loss": 2.0})
     write(tmp_path / "a" / "test.jsonl", {"step": 0, "val/loss": 3.0})
     group = load(tmp_path, cache=False)
-    assert group.ids == ("a/test", "a/train")
-    assert [run.value("val/loss") for run in group] == [3.0, 2.0]
+    assert group.ids == ("a/train", "a/test")
+    assert [run.value("val/loss") for run in group] == [2.0, 3.0]
 
 
 def test_other_settings_are_told(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_other_settings_are_told(tmp_path: Path) -> None:
         (["a/train_log.jsonl", "a/val.jsonl"], []),
         (["a/run_1.jsonl", "a/run_2.jsonl"], []),
         (["log-maze-train.jsonl", "log-coin-test.jsonl"], []),
-        (["train.jsonl", "valid.jsonl", "test.jsonl"], ["test.jsonl"]),
-        (["a/train.jsonl.gz", "a/eval.jsonl.gz"], ["a/eval.jsonl.gz"]),
+        (["train.jsonl", "valid.jsonl", "test.jsonl"], ["train.jsonl"]),
+        (["a/train.jsonl.gz", "a/eval.jsonl.gz"], ["a/train.jsonl.gz"]),
     ],
 )
 def test_only_what_is_alike_is_claimed(files: list[str], claimed: list[str]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -23,13 +22,11 @@ from dr_gen.readers.naming import DEFAULT_SPLIT, SPLIT_COLUMNS, file_split
 from dr_gen.readers.tables.columns import value_of
 from dr_gen.readers.tables.delimited import Table
 from dr_gen.readers.tables.log import TableFile
-from dr_gen.readers.tree import Tree, is_usual_log, natural_order
+from dr_gen.readers.tree import Tree, natural_order
 
-__all__ = ["monitor_claims", "split_claims", "splits_together", "together"]
+__all__ = ["monitor_claims", "splits_together", "together"]
 
 _ENDING: Final = ".monitor.csv"
-_TABLES: Final = frozenset({".csv", ".tsv"})
-_WORDS: Final = re.compile(r"[^-_. ]+")
 
 
 def monitor_claims(tree: Tree) -> Iterator[Claim]:
@@ -46,47 +43,6 @@ def monitor_claims(tree: Tree) -> Iterator[Claim]:
         if found:
             paths = [os.path.join(folder, name) for name in found]
             yield Claim(paths[0], tuple(paths[1:]), named=folder or os.curdir)
-
-
-def split_claims(tree: Tree) -> Iterator[Claim]:
-    """Tables in one folder that are called alike but for the name of the split.
-
-    Examples
-    --------
-    >>> files = ["a/train.csv", "a/eval.csv", "b/log-x-train.csv", "b/log-x-test.csv", "b/test.csv"]
-    >>> for claim in split_claims(Tree.of(files)):
-    ...     print(claim.path, claim.parts, claim.named)
-    a/train.csv ('a/eval.csv',) a
-    b/log-x-train.csv ('b/log-x-test.csv',) b/log-x
-    """
-    for folder, names in tree.folders.items():
-        alike: dict[tuple[str, str], dict[str, str]] = {}
-        for name in names:
-            stem, suffix = os.path.splitext(name)
-            split = file_split(stem) if suffix in _TABLES else None
-            if split is not None:
-                alike.setdefault((_without_split(stem), suffix), {})[split] = name
-        for (stem, _), by_split in alike.items():
-            if len(by_split) > 1:
-                first, *rest = sorted(by_split, key=lambda split: (split != "train", split))
-                path = os.path.join(folder, by_split[first])
-                parts = tuple(os.path.join(folder, by_split[split]) for split in rest)
-                of_folder = not stem or is_usual_log(f"{stem}.csv")
-                named = folder or os.curdir if of_folder else os.path.join(folder, stem)
-                yield Claim(path, parts, named=named)
-
-
-def _without_split(stem: str) -> str:
-    first, mark, rest = _parted(stem)
-    if file_split(first) is not None:
-        return rest
-    return stem[: -len(_WORDS.findall(stem)[-1])].rstrip("-_. ") if mark else ""
-
-
-def _parted(stem: str) -> tuple[str, str, str]:
-    words = _WORDS.search(stem)
-    end = words.end() if words is not None else 0
-    return stem[:end], stem[end : end + 1], stem[end + 1 :]
 
 
 def splits_together(files: Sequence[tuple[Path, TableFile]], run: str) -> TableFile:

@@ -29,10 +29,11 @@ import attrs
 from dr_gen.model.finding import Finding
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
-from dr_gen.readers.csv.groups import monitor_claims, split_claims, splits_together, together
+from dr_gen.readers.csv.groups import monitor_claims, splits_together, together
 from dr_gen.readers.csv.runs import Part, indexed, runs_in
 from dr_gen.readers.csv.sniffing import CEILING, csv_detection, is_monitor
 from dr_gen.readers.json_log import JsonLog
+from dr_gen.readers.split_files import claims_by_split
 from dr_gen.readers.tables.delimited import Table
 from dr_gen.readers.tables.log import TableFile, is_growing, log_of, read_table, state_of
 from dr_gen.readers.tables.more import read_more
@@ -74,7 +75,7 @@ class CsvReader:
 
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """The monitors of one folder, and tables that are called alike but for their split."""
-        return itertools.chain(monitor_claims(tree), split_claims(tree))
+        return itertools.chain(monitor_claims(tree), claims_by_split(tree, TABLE_SUFFIXES))
 
     def detect(self, path: Path, head: bytes) -> Detection:
         """See `csv_detection`; never above 0.9, for formats that are known exactly."""
