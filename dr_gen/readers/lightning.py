@@ -35,6 +35,8 @@ __all__ = ["LightningReader"]
 
 _METRICS: Final = "metrics.csv"
 _SETTINGS: Final = "hparams.yaml"
+_TELLING: Final = 128
+"""Bytes of a table with rows in it, which tell a copy in a folder of the same number."""
 _VERSION: Final = re.compile(r"version_\d+")
 
 
@@ -77,7 +79,15 @@ class LightningReader:
             path = os.path.join(folder, _SETTINGS)
             if _METRICS in names and (_SETTINGS in names or _is_version(folder)):
                 parts = (path,) if _SETTINGS in names else ()
-                yield Claim(os.path.join(folder, _METRICS), parts, named=folder or os.curdir)
+                # A run that was made again in another place is as good as a copy of it.
+                name = os.path.basename(folder) if _is_version(folder) else ""
+                yield Claim(
+                    os.path.join(folder, _METRICS),
+                    parts,
+                    named=folder or os.curdir,
+                    identity=name and f"lightning:{name}",
+                    telling=_TELLING,
+                )
             elif _SETTINGS in names and _is_version(folder):
                 yield Claim(path, named=folder, alone_in=folder)
 

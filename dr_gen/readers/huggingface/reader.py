@@ -39,6 +39,9 @@ __all__ = ["HuggingFaceReader"]
 
 _PREFIXES: Final = ("train_", "eval_", "test_", "predict_")
 
+_TELLING: Final = 256
+"""Bytes of a state with numbers in it: what is equal so far in a folder of one name is a copy."""
+
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -114,7 +117,21 @@ def _claim(tree: Tree, output: str, folders: list[str]) -> Claim:
     for folder in dict.fromkeys((output, *ordered[:1])):
         inside = tree.folders.get(folder, ())
         files += [os.path.join(folder, name) for name in SETTINGS if name in inside]
-    return Claim(files[0], tuple(dict.fromkeys(files[1:])), named=output or os.curdir)
+    # Results that were saved with a checkpoint as well are those of the output folder.
+    kept = (
+        os.path.join(folder, name)
+        for folder in ordered
+        for name in (*RESULTS, STEPS)
+        if folder != output and name in tree.folders.get(folder, ())
+    )
+    return Claim(
+        files[0],
+        tuple(dict.fromkeys(files[1:])),
+        named=output or os.curdir,
+        identity=f"huggingface:{os.path.basename(output)}",
+        telling=_TELLING,
+        kept=tuple(kept),
+    )
 
 
 def _rank(folder: str, output: str) -> tuple[bool, int]:
