@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "compare", "ingest", "report", "runs", "show", "summarize", "sweep"]
 
+_KINDS = {"part": "read with them", "copy": "copied and left out", "no log": "no logs"}
 _MAX_PAIRS = 20
 _MAX_IDS = 5
 
@@ -48,7 +49,9 @@ def ingest(
     if not as_json:
         print_table(["format", "sources", "confidence"], table, right=(1, 2))
         if found.steps:
-            note(", ".join(f"{n} {kind}" for kind, n in found.counts().items()))
+            counts = found.counts()
+            kinds = (*(kind for kind in counts if kind not in _KINDS), *_KINDS)
+            note(", ".join(f"{counts[k]:,} {_KINDS.get(k, k)}" for k in kinds if k in counts))
     with ProgressBar("reading") as progress:
         group = ingest_runs(
             sources,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import attrs
 
 from dr_gen.errors import SourceNotFoundError, UnknownFormatError, UsageError
 from dr_gen.ingestion.memory import Look, Looks, Memory
-from dr_gen.ingestion.plans import Late, Plan, Source, Step
+from dr_gen.ingestion.plans import Kind, Late, Plan, Source, Step
 from dr_gen.ingestion.recognising import COPY, PART, Files, Found, Seen, recognised, together
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding
@@ -213,7 +214,9 @@ def _unchanged(
         record = table[row]
         if record.gone:
             return Step("gone", record)
-        return Step("unchanged", record, source(row)) if record.format else Step("no log", record)
+        if record.format:
+            return Step("unchanged", record, source(row))
+        return Step(_KINDS.get(record.reason, "no log"), record)
 
     is_log = [bool(told[0]) for told in table.told]
     logs = [row for row, told in enumerate(table.told_as) if is_log[told] and row in given]
@@ -235,13 +238,17 @@ def _steps(
     logs = {look.path for look in looks}
     for one in seen:
         if one.look.stamp is not None and one.look.path not in logs:
-            yield Step("no log", _no_log(one.look, what, memory.how))
+            record = _no_log(one.look, what, memory.how)
+            yield Step(_KINDS.get(record.reason, "no log"), record)
     looked_at = [one.look.path for one in seen if one.look.stamp is not None]
     for old, is_below in memory.left(looked_at, roots):
         if not is_below:
             yield Step("elsewhere", old)
         elif old.runs:
             yield Step("gone", attrs.evolve(old, gone=True))
+
+
+_KINDS: Final[Mapping[str, Kind]] = {PART: "part", COPY: "copy"}
 
 
 def _no_log(look: Look, what: Found, how: str) -> SourceRecord:

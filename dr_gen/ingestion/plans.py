@@ -17,8 +17,11 @@ from dr_gen.store.sources import SourceRecord
 
 __all__ = ["Kind", "Late", "Plan", "Source", "Step"]
 
-Kind = Literal["new", "grown", "rewritten", "unchanged", "gone", "elsewhere", "no log"]
-"""What became of a file since it was last looked at; `elsewhere`: it was not looked for."""
+Kind = Literal[
+    "new", "grown", "rewritten", "unchanged", "gone", "elsewhere", "part", "copy", "no log"
+]
+"""What became of a file since it was last looked at; `elsewhere`: it was not looked for; `part`: it
+is read with another; `copy`: it is not read, since another is the same."""
 
 
 @attrs.frozen

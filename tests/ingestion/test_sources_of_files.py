@@ -155,7 +155,7 @@ def test_what_is_unchanged_is_not_read_again(readers: Any, tmp_path: Path) -> No
         write(source / name, loss=[1], acc=[2])
     ingest(source, store)
     readers[0].read_paths.clear()
-    assert {step.kind for step in plan(source, store).steps} == {"unchanged", "no log"}
+    assert {step.kind for step in plan(source, store).steps} == {"unchanged", "part"}
     ingest(source, store)
     assert readers[0].read_paths == []
     (source / "b" / "cols" / "acc").write_text("7\n8")
@@ -177,7 +177,7 @@ def test_what_is_kept_is_read_by_nobody(readers: Any, tmp_path: Path) -> None:
         said.write_text(text)
         kinds = {step.record.given: step.kind for step in plan(source, store).steps}
         assert kinds[str(source / "a" / "run.col")] == "unchanged"
-        assert kinds[str(said)] == "no log"
+        assert kinds[str(said)] == "part"
         assert content(ingest(source, store)) == {"a": ({"lr": 0.1}, {"loss": [1.0]})}
     said.unlink()
     ingest(source, store)
