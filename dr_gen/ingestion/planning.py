@@ -112,7 +112,8 @@ def _plan(
     if not (sources or stores or memory.before.sources) and not any(f.path for f in findings):
         where = ", ".join(map(str, roots))
         reason = f"no training log was recognised in {n_files} file{'' if n_files == 1 else 's'}"
-        raise UnknownFormatError(where, tuple(formats.names()), reason)
+        looked_for = formats.names() if rules.format is None else (rules.format,)
+        raise UnknownFormatError(where, looked_for, reason)
     found = (sources, stores, tuple(findings), n_files)
     again = partial(_again, source, store, rules, experiment, whole)
     return Plan(*found, steps, target, memory.before, rules, absolute, as_before, again)

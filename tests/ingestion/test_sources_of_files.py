@@ -346,8 +346,11 @@ def test_a_format_that_is_named_reads_its_claims_alone(readers: Any, tmp_path: P
     assert content(load(tmp_path, format="columns", cache=False)) == {
         "a": ({"lr": 3}, {"loss": [1.0]})
     }
-    with pytest.raises(UnknownFormatError):
+    with pytest.raises(UnknownFormatError) as caught:
         load(tmp_path / "a" / "cols", cache=False)
+    assert "columns" in str(caught.value)
+    with pytest.raises(UnknownFormatError, match=r"looked for: hydra\)"):
+        load(tmp_path, format="hydra", cache=False)
 
 
 def test_a_reader_that_fails_to_claim_is_a_finding(
