@@ -63,7 +63,7 @@ def _plain(text: str) -> str | float | None:
     if bare[0] not in "+-.0123456789nNiI":
         return text
     if _INT.fullmatch(bare):
-        return int(bare) if len(bare) <= _MOST_DIGITS else text
+        return int(bare) if len(bare.lstrip("+-")) <= _MOST_DIGITS else text
     if _FLOAT.fullmatch(bare):
         number = float(bare)
         return text if math.isinf(number) and "n" not in bare.casefold() else number

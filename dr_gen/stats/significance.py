@@ -117,10 +117,10 @@ def welch_pairs(
         df = 1.0 / (shares**2 / (n - 1)).sum(axis=0)
         statistic = difference / error
         half = t_critical(df, level) * error
+        low, high = difference - half, difference + half
     several = (n >= 2).all(axis=0)
     known_noise = several & (error > 0.0) & np.isfinite(error)
     alike = several & (error == 0.0) & (difference == 0.0)
-    low, high = difference - half, difference + half
     p = t_two_sided_p(statistic, df)
     columns = [
         np.where(known_noise, column, np.where(alike, instead, np.nan))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis.strategies import SearchStrategy
 
 from dr_gen.model.run import RunData
@@ -71,6 +71,7 @@ JSON = st.recursive(SCALARS, _nested, max_leaves=12)
 
 
 @given(document=JSON, cut=st.integers(0, 300))
+@example([[1.5], [2.5, "0[["]], 17)  # a bracket in a text that is cut off
 def test_a_cut_document_is_closed(document: Any, cut: int) -> None:
     """What is left of a document that is cut anywhere is a document, or nothing."""
     text = json.dumps(document)

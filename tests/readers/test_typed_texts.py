@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dr_gen.readers.typed_texts import typed
@@ -23,6 +23,7 @@ NESTED = st.recursive(
 
 
 @given(SCALARS)
+@example(-(10**17))  # the sign is no digit
 def test_what_python_writes_is_read(value: Any) -> None:
     """Numbers, bools and None come back with their type."""
     found = typed(str(value))

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from dr_gen.errors import UsageError
@@ -102,6 +102,7 @@ class TestWelch:
         np.testing.assert_array_equal(welch([*holes, *a], [*b, *holes]), welch(a, b))
 
     @given(st.lists(st.floats(), max_size=5), st.lists(st.floats(), max_size=5))
+    @example([0.0, 0.0], [0.0, 0.0, 0.0, 1.7192743228682028e308])  # an interval without a bound
     def test_any_floats_give_an_answer(self, a: list[float], b: list[float]) -> None:
         """Any floats give a p in [0, 1] or NaN, without a warning or an exception."""
         found = welch(a, b)

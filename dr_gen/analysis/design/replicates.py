@@ -13,6 +13,7 @@ from dr_gen.analysis.design.issue import DesignIssue, listed
 from dr_gen.analysis.design.sweep import Sweep
 from dr_gen.model.codes import Codes, counts_within, dense, joint
 from dr_gen.model.finding import Severity
+from dr_gen.model.hpm_table import value_order
 from dr_gen.model.run_table import Status
 
 __all__ = ["is_seed", "replicate_issues", "seeds_of"]
@@ -190,7 +191,7 @@ def _least_alike(sweep: Sweep, seeds: Codes, held: np.ndarray, one: int) -> int:
 
 def _seed_texts(sweep: Sweep, column: Column, configuration: int) -> str:
     codes = np.unique(column.codes[sweep.configuration == configuration]).tolist()
-    values = sorted((column.values[code] for code in codes), key=lambda v: (str(type(v)), v))
+    values = sorted((column.values[code] for code in codes), key=value_order)
     whole = all(type(value) is int for value in values)
     if whole and len(values) > 2 and values[-1] - values[0] == len(values) - 1:
         return f"{values[0]}–{values[-1]}"

@@ -14,7 +14,8 @@ from dr_gen.readers.tables.text_files import read_text
 
 __all__ = ["Document", "loaded", "read_document", "repaired"]
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+# Of a text that is cut off nothing is a bracket.
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 _CLOSING: Final = {"[": "]", "{": "}"}
 _MAX_DEPTH: Final = 100
 

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dr_gen.analysis.design.check import check_design
@@ -115,6 +115,7 @@ def test_keys_that_are_renamed_values_of_others_are_found(data: st.DataObject) -
 
 
 @given(st.lists(hpms(st.sampled_from(("lr", "seed", "k", "paths.x")), hpm_values()), max_size=7))
+@example([Hpm({"lr": None, "seed": None}), Hpm({"seed": [None]}), Hpm({"seed": [False]})])
 def test_any_hyperparameters_can_be_checked(rows: list[Hpm]) -> None:
     """Whatever the values are, there is an answer, and it is plain data."""
     group = group_of([dict(r) for r in rows])
