@@ -378,7 +378,7 @@ print(big.sort("metric").collect(engine="streaming").rows(), peak() - before)
 @pytest.mark.slow
 def test_a_store_larger_than_memory_streams(tmp_path: Path) -> None:
     """A sum over half a gigabyte of values takes a small part of that in memory."""
-    n_points, n_shards = 1_000_000, 8
+    n_points, n_shards = 1_000_000, 10
     save(runs_with("s", 10), tmp_path / "small")
     first = runs_with("ab", n_points, ("acc", "loss"))
     tables = [
