@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ import attrs
 
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
+from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.lines import decoded_head
 from dr_gen.readers.settings import read_settings
@@ -40,10 +41,6 @@ _TELLING: Final = 128
 _VERSION: Final = re.compile(r"version_\d+")
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @attrs.frozen
 class LightningReader:
     """Reads the folders of the CSVLogger of PyTorch Lightning.
@@ -54,7 +51,7 @@ class LightningReader:
         Gives the time that a run is stamped with.
     """
 
-    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
 
     @property
     def ceiling(self) -> float:

@@ -22,7 +22,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ import attrs
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
 from dr_gen.readers.cells import read_number
+from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import TRACKER, Claim, ColumnMap, Detection, ReadOptions, ReadResult
 from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.naming import split_name, x_column
@@ -62,10 +63,6 @@ _ENDS: Final = {
 }
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @attrs.frozen
 class WandbExportReader:
     """Reads exported charts and tables of runs.
@@ -76,7 +73,7 @@ class WandbExportReader:
         Gives the time that runs are stamped with.
     """
 
-    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
 
     @property
     def ceiling(self) -> float:

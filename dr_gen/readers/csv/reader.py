@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import attrs
 
 from dr_gen.model.finding import Finding
 from dr_gen.model.run import RunData
+from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.csv.groups import monitor_claims, splits_together, together
 from dr_gen.readers.csv.runs import Part, indexed, runs_in
@@ -42,10 +43,6 @@ from dr_gen.readers.tree import TABLE_SUFFIXES, Tree
 __all__ = ["CsvReader"]
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @attrs.frozen
 class CsvReader:
     """Reads tables with delimiters whose names have to be guessed.
@@ -56,7 +53,7 @@ class CsvReader:
         Gives the time that a run is stamped with.
     """
 
-    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -22,12 +22,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import attrs
 
+from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
 from dr_gen.readers.huggingface.files import RESULTS, SETTINGS, STATE, STEPS, Output
 from dr_gen.readers.huggingface.runs import checkpoint_number
@@ -43,10 +44,6 @@ _TELLING: Final = 256
 """Bytes of a state with numbers in it: what is equal so far in a folder of one name is a copy."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @attrs.frozen
 class HuggingFaceReader:
     """Reads the output folders of the Trainer of Hugging Face.
@@ -57,7 +54,7 @@ class HuggingFaceReader:
         Gives the time that a run is stamped with.
     """
 
-    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
 
     @property
     def ceiling(self) -> float:

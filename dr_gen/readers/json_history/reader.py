@@ -17,13 +17,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from dr_gen.model.finding import Finding, Severity
+from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import HEAD_BYTES, Claim, Detection, ReadOptions, ReadResult
 from dr_gen.readers.json_history.documents import loaded, read_document, repaired
 from dr_gen.readers.json_history.series import run_of_series
@@ -43,10 +44,6 @@ CEILING: Final = 0.85
 """How sure it can be at most; formats that are known exactly are surer."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @attrs.frozen
 class JsonHistoryReader:
     """Reads JSON documents that are the history of a training.
@@ -57,7 +54,7 @@ class JsonHistoryReader:
         Gives the time that a run is stamped with.
     """
 
-    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import attrs
 
+from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.jsonlines.flat_lines import FlatReader
@@ -41,10 +42,6 @@ __all__ = ["JsonLinesReader"]
 _TABLE: Final = "progress.csv"
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @attrs.frozen
 class JsonLinesReader:
     """Reads JSON lines whose names have to be guessed.
@@ -55,7 +52,7 @@ class JsonLinesReader:
         Gives the time that a run is stamped with.
     """
 
-    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from dr_gen.model.finding import Finding, Severity
+from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
 from dr_gen.readers.mlflow import files as mlflow_files
 from dr_gen.readers.mlflow import sqlite as mlflow_sqlite
@@ -39,10 +40,6 @@ _OF_RUN: Final = re.compile(rb"^(?:lifecycle_stage|start_time|source_type):", re
 _METRIC_LINE: Final = re.compile(rb"[0-9]{9,19} [-+]?[0-9nNiI.][^ \n]*(?: -?[0-9]+.*)?(?:\n|\Z)")
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @attrs.frozen
 class MlflowReader:
     """Reads the runs of MLflow.
@@ -53,7 +50,7 @@ class MlflowReader:
         Gives the time that a run is stamped with.
     """
 
-    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
 
     @property
     def ceiling(self) -> float:

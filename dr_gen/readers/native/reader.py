@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ import attrs
 
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
+from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import ColumnMap, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.lines import JsonLines, decoded_head
 from dr_gen.readers.measurements import CellNotes, flat_metrics
@@ -44,10 +45,6 @@ _SHORT: Final = 2
 _CERTAIN: Final = Detection(1.0, "a dict_config line")
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _is_foreign(line: bytes) -> bool:
     """Whether a whole line is an object that no native log holds."""
     ours = any(key in line for key in (b'"type"', b'"agg_stats"', b'"data_name"'))
@@ -64,7 +61,7 @@ class NativeReader:
         Gives the time that a run is stamped with.
     """
 
-    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
 
     @property
     def name(self) -> str:

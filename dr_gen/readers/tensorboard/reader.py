@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import attrs
 
 from dr_gen.model.finding import Finding, Severity
+from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.tensorboard.folders import GUILD, claims, is_event_name
 from dr_gen.readers.tensorboard.heads import is_head
@@ -32,10 +33,6 @@ __all__ = ["TensorBoardReader"]
 
 _VERSION: Final = b"brain.Event:"
 _BY_NAME: Final = 0.9
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @attrs.frozen
@@ -48,7 +45,7 @@ class TensorBoardReader:
         Gives the time that a run is stamped with.
     """
 
-    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
 
     @property
     def ceiling(self) -> float:

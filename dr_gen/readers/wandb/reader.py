@@ -24,12 +24,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import attrs
 
+from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.tree import Tree
 from dr_gen.readers.wandb.files import CONFIG, HISTORY, SUMMARY, claims, id_of
@@ -42,10 +43,6 @@ __all__ = ["WandbReader"]
 _OURS: Final = re.compile(rb"^(?:_wandb|wandb_version):", re.MULTILINE)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @attrs.frozen
 class WandbReader:
     """Reads the runs of Weights & Biases.
@@ -56,7 +53,7 @@ class WandbReader:
         Gives the time that a run is stamped with.
     """
 
-    clock: Callable[[], datetime] = attrs.field(default=_utc_now, eq=False, repr=False)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
 
     tail_of_records = True
     """A file that grew is gone on with behind its last whole record."""
