@@ -39,8 +39,6 @@ def room(size: int, dtype: Any) -> NDArray[Any]:
     if n_bytes < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
         return np.empty(size, dtype)
     own = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        own.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(own, dtype)
 
 
