@@ -71,8 +71,9 @@ def _by_name(suffix: str, cut_off: bytes, log_name: bool) -> Detection:
 def _by_lines(suffix: str, lines: list[bytes], log_name: bool) -> Detection:
     records = [_record(line, suffix in TEXT_LOGS) for line in lines]
     found = [record for record in records if record is not None]
-    rows = [record for record in found if _measures(record)]
-    placed = [record for record in rows if any(map(x_column, record))]
+    is_x = _IsX()
+    rows = [record for record in found if _measures(record, is_x)]
+    placed = [record for record in rows if any(map(is_x.__getitem__, record))]
     # A configuration, or nothing at all, speaks neither for nor against.
     neutral = sum(not record for record in found)
     considered = (len(found) if suffix in TEXT_LOGS else len(lines)) - neutral
@@ -105,9 +106,17 @@ def _record(line: bytes, embedded: bool) -> dict[str, Any] | None:
         return None
 
 
-def _measures(record: dict[str, Any]) -> bool:
+class _IsX(dict[str, bool]):
+    """Whether a column of a name may be an x-axis; the same names come line after line."""
+
+    def __missing__(self, name: str) -> bool:
+        self[name] = found = x_column(name) is not None
+        return found
+
+
+def _measures(record: dict[str, Any], is_x: _IsX) -> bool:
     """Whether it holds a number that is not an x value."""
     return any(
-        read_number(value)[0] in ("number", "text") and x_column(name) is None
+        read_number(value)[0] in ("number", "text") and not is_x[name]
         for name, value in record.items()
     )
