@@ -354,7 +354,9 @@ def metric_names(
         metric, the one that is called so keeps the name, the other is called as logged.
     """
     columns = list(columns)
-    only = dict.fromkeys(splits)
+    # Nearly always it is one: to count is quicker than to look up each.
+    alike = bool(splits) and splits.count(splits[0]) == len(splits)
+    only = dict.fromkeys(splits[:1] if alike else splits)
     claims: dict[tuple[str, str], list[tuple[tuple[Any, ...], str]]] = {}
     plans: list[tuple[Column, dict[str, tuple[str, str]]]] = []
     for column in columns:
