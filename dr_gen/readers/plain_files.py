@@ -10,13 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ["OPENING", "PIECE", "NotPlainError", "Piece", "pieces"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["OPENING", "PIECE", "NotPlainError", "Piece", "line_ends", "pieces"]
 
 PIECE: Final = 1 << 20
 """Bytes of a file that are read at a time, and of small files that are looked at together."""
 
 _MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _QUOTE_CODE: Final = re.compile(rb"\\u0022")
+_NEWLINE: Final = 10
+_WORD: Final = 8
+# A one in byte i of a word, times this, has i in its highest byte.
+_PLACES: Final = np.uint64(int.from_bytes(bytes(reversed(range(_WORD))), "little"))
+_HIGHEST: Final = np.uint64(8 * (_WORD - 1))
 _LONGEST: Final = 8 * PIECE
 # Opening a pipe would wait for its writer.
 OPENING: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -104,3 +112,23 @@ def _unified(piece: bytes, last: bool) -> Piece:
         piece = piece.replace(b"\r\n", b"\n")
     ended = piece.endswith(b"\n")
     return Piece(piece if ended else piece + b"\n", ended, last)
+
+
+def line_ends(array: NDArray[np.uint8]) -> NDArray[np.int64]:
+    r"""Where the line ends are among some bytes.
+
+    Examples
+    --------
+    >>> line_ends(np.frombuffer(b"first line\nsecond\n\n", np.uint8)).tolist()
+    [10, 17, 18]
+    """
+    marks = array == _NEWLINE
+    whole = len(array) // _WORD * _WORD
+    words = marks[:whole].view("<u8")
+    # Lines are long: to look at eight bytes at a time for those that hold an end is quicker.
+    some = np.flatnonzero(words != 0)
+    ones = words[some]
+    if (ones & (ones - np.uint64(1))).any():  # two ends in one word
+        return np.flatnonzero(marks)
+    first = _WORD * some + ((ones * _PLACES) >> _HIGHEST).astype(np.int64)
+    return np.concatenate([first, whole + np.flatnonzero(marks[whole:])])

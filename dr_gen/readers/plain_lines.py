@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from dr_gen.model.pieces import ranges
 from dr_gen.readers.lines import JsonLines
-from dr_gen.readers.plain_files import NotPlainError, Piece
+from dr_gen.readers.plain_files import NotPlainError, Piece, line_ends
 from dr_gen.readers.torn import unlike_first
 
 __all__ = [
@@ -62,7 +62,7 @@ _CHUNK: Final = 48
 _LARGEST_CHUNK: Final = 1024
 _QUOTED: Final = frozenset({str, dict, list})
 _HOPELESS: Final = 1000
-_OPEN, _CLOSE, _QUOTE, _NEWLINE = b'{}"\n'
+_OPEN, _CLOSE, _QUOTE = b'{}"'
 
 
 class Names(Protocol):
@@ -172,7 +172,7 @@ class Block(Generic[N]):
         self.parts, self.schema = parts, schema
         self.data = b"".join([part.piece.data for part in parts])
         array = np.frombuffer(self.data, np.uint8)
-        self.ends = np.flatnonzero(array == _NEWLINE)
+        self.ends = line_ends(array)
         self.starts = np.empty_like(self.ends)
         self.starts[0], self.starts[1:] = 0, self.ends[:-1] + 1
         offsets = np.cumsum([0, *(len(part.piece.data) for part in parts)])
