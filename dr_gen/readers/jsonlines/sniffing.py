@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from dr_gen.readers.cells import read_number
 from dr_gen.readers.contract import HEAD_BYTES, Detection
 from dr_gen.readers.lines import decoded_head, log_suffix
@@ -98,12 +100,20 @@ def _record(line: bytes, embedded: bool) -> dict[str, Any] | None:
         start = line.find(b'{"')
         line = line[start:] if start >= 0 else b""
     try:
-        value = json.loads(line)
+        value = _loaded(line)
         if not isinstance(value, dict):
             return None
         return dict(flat_metrics({k: v for k, v in value.items() if k not in CONFIG_KEYS}))
     except (ValueError, RecursionError):
         return None
+
+
+def _loaded(line: bytes) -> Any:
+    """What a line holds; NaN, and what else Python takes for JSON, is looked at by Python."""
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return json.loads(line)
 
 
 class _IsX(dict[str, bool]):
