@@ -224,16 +224,15 @@ class CurveTable:
         if not tables:
             nothing: dict[str, Any] = {**dict.fromkeys(_COLUMNS, ()), "pools": ((), (), ())}
             return cls(**names, **nothing)
+        pools, begins = _once([table.pools for table in tables])
         first_run = np.cumsum([0, *n_runs])
         first_block = np.cumsum([0, *(len(t.block_size) for t in tables)])
         columns: dict[str, list[NDArray[Any]]] = {n: [] for n in _COLUMNS if n != "values"}
-        pool_sizes = np.zeros(3, np.int64)
         for i, table in enumerate(tables):
             columns["run"].append(table.run + first_run[i])
             columns["block"].append(table.block + first_block[i])
             columns["axis_block"].append(table.axis_block + first_block[i])
-            columns["axis_start"].append(table.axis_start + pool_sizes[table.axis_pool])
-            pool_sizes += [len(pool) for pool in table.pools]
+            columns["axis_start"].append(table.axis_start + begins[i][table.axis_pool])
             for column, field in _CODED:
                 index = {name: code for code, name in enumerate(names[field])}
                 lookup = np.array([*(index[n] for n in getattr(table, field)), -1], np.int32)
@@ -245,7 +244,6 @@ class CurveTable:
         columns_ |= {name: columns_[name][order] for name in _PER_CURVE}
         bounds = [(t.start, t.size) for t in tables]
         values: list[Array] = [t.values for t in tables]
-        pools = [[t.pools[number] for t in tables] for number in range(3)]
         tables.clear()
         del table  # the last one
         return cls(
@@ -254,6 +252,22 @@ class CurveTable:
             values=in_order(values, bounds, order),
             pools=[behind(pool) for pool in pools],
         )
+
+    def sharing(self, other: CurveTable) -> CurveTable:
+        """The same curves; where the numbers of a pool are those of `other`, it is the same pool.
+
+        Examples
+        --------
+        >>> from dr_gen.model.run import RunData
+        >>> a, b = (RunData.from_dict({"id": i, "curves": {"val/acc": [0.5, 1.0]}}) for i in "ab")
+        >>> shared = b.table.curves.sharing(a.table.curves)
+        >>> np.shares_memory(shared.pools[0], a.table.curves.pools[0])
+        True
+        """
+        pairs = zip(self.pools, other.pools, strict=True)
+        pools = tuple(theirs if _same_bits(mine, theirs) else mine for mine, theirs in pairs)
+        unchanged = all(a is b for a, b in zip(pools, self.pools, strict=True))
+        return self if unchanged else attrs.evolve(self, pools=pools)
 
     def sorted(self) -> CurveTable:
         """The same curves in the order that the other methods rely on."""
@@ -281,6 +295,45 @@ _COLUMNS = tuple(
     for field in attrs.fields(CurveTable)
     if field.name not in ("splits", "metrics", "x_names", "originals", "pools")
 )
+
+
+def _same_bits(mine: Array, theirs: Array) -> bool:
+    """Whether two arrays of numbers that are in memory hold the same, NaN and -0.0 included."""
+    stored = isinstance(mine, StoredArray) or isinstance(theirs, StoredArray)
+    if stored or not 0 < len(mine) == len(theirs) or mine.dtype == object:
+        return False
+    a, b = np.asarray(mine).view(np.int64), np.asarray(theirs).view(np.int64)
+    # Most that differ do so at an end.
+    return bool(a[0] == b[0] and a[-1] == b[-1] and (a == b).all())
+
+
+def _once(pools: Sequence[tuple[Array, ...]]) -> tuple[list[list[Array]], list[Ints]]:
+    """The pools of several tables, what is the same piece of memory once.
+
+    Returns
+    -------
+    list of lists of arrays
+        For each of the three kinds what has to be put behind one another.
+    list of int64 arrays, dims (pool,)
+        For each table where its pools begin in that.
+    """
+    pieces: list[list[Array]] = [[], [], []]
+    sizes, known = [0, 0, 0], dict[tuple[int, int, int], int]()
+    begins = []
+    for three in pools:
+        begin = np.zeros(3, np.int64)
+        for number, pool in enumerate(three):
+            if not isinstance(pool, StoredArray):
+                key = (number, pool.__array_interface__["data"][0], len(pool))
+                if len(pool) and key in known:
+                    begin[number] = known[key]
+                    continue
+                known[key] = sizes[number]
+            begin[number] = sizes[number]
+            pieces[number].append(pool)
+            sizes[number] += len(pool)
+        begins.append(begin)
+    return pieces, begins
 
 
 def only(table: CurveTable, kept: NDArray[np.intp], run: NDArray[np.int32]) -> CurveTable:

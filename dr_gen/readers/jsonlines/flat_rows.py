@@ -112,8 +112,10 @@ class FlatRows:
         n, before = self._n_rows, self._n_numbers
         high, wide = self._cells.shape
         if n_numbers > high or n_rows > wide:
-            high = max(high, n_numbers if not n else 2 * n_numbers)
-            wide = max(wide, _FEWEST if n_rows <= _FEWEST else 2 * n_rows)
+            if n_numbers > high:
+                high = 2 * n_numbers if n else n_numbers
+            if n_rows > wide:
+                wide = max(_FEWEST, 2 * n_rows)
             larger = room(high * wide, np.float64).reshape(high, wide)
             larger[:before, :n] = self._cells[:before, :n]
             self._cells = larger

@@ -27,6 +27,7 @@ from typing import Final
 
 import attrs
 
+from dr_gen.model.run import RunData
 from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.json_log import JsonLog
@@ -99,7 +100,7 @@ class JsonLinesReader:
 
     def read_many(self, items: Iterable[tuple[Path, str, ReadOptions]]) -> Iterator[ReadResult]:
         """What `read` gives for each file, in order; those of plain rows are read faster."""
-        plain = FlatReader()
+        plain, before = FlatReader(), None
         for path, run_id, options in items:
             log = JsonLog(path, run_id, options.columns)
             found = None
@@ -109,7 +110,12 @@ class JsonLinesReader:
                 yield self.read(path, run_id, options)
                 continue
             lines, log.columns = found
-            yield self._result(path, lines, log, options)
+            result = self._result(path, lines, log, options)
+            if before is not None and before.runs and result.runs:
+                # Most runs of a sweep are logged at the same steps.
+                result = attrs.evolve(result, runs=(_sharing(result.runs[0], before.runs[0]),))
+            before = result
+            yield result
 
     def _result(
         self, path: Path, lines: JsonLines, log: JsonLog, options: ReadOptions
@@ -126,3 +132,11 @@ class JsonLinesReader:
         """What `read` would give for files that grew, from what was appended; None: it cannot."""
         alone = iter(read_more([item for item in items if not item.options.parts], self.clock))
         return [None if item.options.parts else next(alone) for item in items]
+
+
+def _sharing(run: RunData, other: RunData) -> RunData:
+    """The same run; x values that another has, too, are kept once."""
+    curves = run.table.curves.sharing(other.table.curves)
+    if curves is run.table.curves:
+        return run
+    return attrs.evolve(run, table=attrs.evolve(run.table, curves=curves))
