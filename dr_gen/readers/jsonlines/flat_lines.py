@@ -23,6 +23,9 @@ from dr_gen.readers.plain_lines import ABSENT, ESCAPED, REFUSED, Block, Part
 __all__ = ["FlatReader"]
 
 _MOST_NAMES: Final = 500
+_ENOUGH: Final = 1024
+"""Objects that are put among the rows together: they are still in the cache then."""
+
 _KINDS: Final = {int: int, float: float, str: str}
 _LONG_FORM: Final = frozenset({"name", "metric", "tag", "key"})
 
@@ -134,11 +137,20 @@ class _FlatBlock(Block[FlatSchema]):
         self._rows, self._before = rows, part.log.n_lines
 
     def _took(self, first: int, found: list[Any]) -> None:
-        """Add the rows."""
         if found:
-            fields = self.schema.fields
-            self._rows.add(fields, found, self._before + first, has_nan=self.has_nan)
-            self._rows.between(self.text(first), self.text(first + len(found) - 1))
+            super()._took(first, found)
+        if len(self._objects) >= _ENOUGH:
+            self._close()
+
+    def _close(self) -> None:
+        """Put what was decoded with this schema among the rows."""
+        if self._objects:
+            last = self._firsts[-1] + self._counts[-1] - 1
+            self._rows.between(self.text(self._firsts[0]), self.text(last))
+            firsts = [self._before + first for first in self._firsts]
+            lines = list(zip(firsts, self._counts, strict=True))
+            self._rows.add(self.schema.fields, self._objects, lines, has_nan=self.has_nan)
+        self._begin()
 
 
 class FlatReader:

@@ -61,24 +61,31 @@ class FlatRows:
         self._n_rows = self._n_numbers = 0
         self._n_absent = 0
         self._texts: dict[str, list[str | None]] = {}
-        self._firsts: list[int] = []
-        self._counts: list[int] = []
+        self._lines: list[tuple[int, int]] = []
         self._ends: list[bytes] = []
         self.n_quotes = 0
 
     def __len__(self) -> int:
         return self._n_rows
 
-    def add(self, fields: Fields, objects: Sequence[Any], first: int, *, has_nan: bool) -> None:
-        """Add rows of lines from `first` on, counted from 0.
+    def add(
+        self,
+        fields: Fields,
+        objects: Sequence[Any],
+        lines: Sequence[tuple[int, int]],
+        *,
+        has_nan: bool,
+    ) -> None:
+        """Add rows.
 
         Parameters
         ----------
         fields : Fields
             Those of the rows before, and perhaps more.
         objects : sequence
-            One struct a line.
-        first : int
+            One struct a row.
+        lines : sequence of (int, int)
+            First line, counted from 0, and number of lines of what lies behind one another.
         has_nan : bool
             Whether `NAN_STAND_IN` stands anywhere.
         """
@@ -97,14 +104,10 @@ class FlatRows:
         self._n_absent += n_absent
         self._n_rows = stop
         self._add_texts(fields, objects, start, has_nan=has_nan)
-        if self._counts and self._firsts[-1] + self._counts[-1] == first:
-            self._counts[-1] += n_new
-        else:
-            self._firsts.append(first)
-            self._counts.append(n_new)
+        self._lines += lines
 
     def between(self, first: bytes, last: bytes) -> None:
-        """What the first and the last of the rows that were added just now were made of."""
+        """What the first and the last of the rows that are added next were made of."""
         self._ends = [*(self._ends[:1] or [first]), last]
 
     def _make_room(self, n_numbers: int, n_rows: int) -> None:
@@ -153,7 +156,8 @@ class FlatRows:
             If it is not sure whether a number was logged as a whole one.
         """
         first, last = map(_record, self._ends)
-        lines = ranges(np.array(self._firsts, np.int64), np.array(self._counts, np.int64)) + 1
+        firsts, counts = np.array(self._lines, np.int64).T
+        lines = ranges(firsts + 1, counts)
         columns = Columns(Numbers(lines, int(lines[0]), int(lines[-1])), first)
         shared: dict[bytes, NDArray[np.intp]] = {}
         every = np.arange(self._n_rows) if not self._n_absent else None
