@@ -29,6 +29,7 @@ from dr_gen.readers.contract import ColumnMap
 from dr_gen.readers.joining import is_plain_number
 from dr_gen.readers.measurements import CellNotes
 from dr_gen.readers.naming import DEFAULT_SPLIT, file_split, x_column
+from dr_gen.readers.row_splits import RowSplits
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import (
     CONFIG_KEYS,
@@ -304,8 +305,9 @@ class JsonLog:
             for name, address in self._options.metrics.items()
             if (column := self.columns.find(name)) is not None
         }
+        parts = RowSplits(splits)
         for column, names in metric_names(self._metrics, splits, explicit):
-            if self._add_together(column, names):
+            if self._add_together(column, names, parts):
                 continue
             for row, value in zip(column.rows, column.values, strict=True):
                 split, metric = names[splits[row]]
@@ -318,14 +320,21 @@ class JsonLog:
                     self.rows.add(row, split, name, number, original)
         return self.rows.build()
 
-    def _add_together(self, column: Column, names: Mapping[str, tuple[str, str]]) -> bool:
-        """Add a column of numbers at once if it is one metric of one split."""
-        if column.array is None or len(names) != 1:
+    def _add_together(
+        self, column: Column, names: Mapping[str, tuple[str, str]], parts: RowSplits
+    ) -> bool:
+        """Add a column of numbers at once if it is a metric of its own in each split."""
+        targets = set(names.values())
+        if column.array is None or len(targets) < len(names):
             return False
-        [(split, metric)] = names.values()
-        if self.rows.has(split, metric):
+        if any(self.rows.has(split, metric) for split, metric in targets):
             return False
-        self.rows.add_many(column.row_array, split, metric, column.array, column.name)
+        for own, (split, metric) in names.items():
+            rows, values = column.row_array, column.array
+            if len(names) > 1:
+                mine, rows = parts.part(own, rows)
+                values = values[mine]
+            self.rows.add_many(rows, split, metric, values, column.name)
         return True
 
     def _add_axes(self) -> None:
