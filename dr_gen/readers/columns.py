@@ -176,10 +176,13 @@ class Columns:
         for row in self._evaluations():
             splits[row] = "val"
         if column is not None:
+            named: dict[str, str] = {}
             for row, value in zip(column.rows, column.values, strict=True):
                 if isinstance(value, str) and value.strip():
-                    name = column.name.casefold()
-                    splits[row] = row_split(name, value) or row_split("split", value) or default
+                    if value not in named:
+                        own = row_split(column.name.casefold(), value)
+                        named[value] = own or row_split("split", value) or default
+                    splits[row] = named[value]
         return splits
 
     def _evaluations(self) -> set[int]:

@@ -6,7 +6,6 @@ Fills the same `Columns` as row by row; the columns of numbers hold arrays. What
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -55,15 +54,7 @@ class FlatSchema:
             forbid_unknown_fields=True,
         )
         self.decoder: Any = msgspec.json.Decoder(self.row)
-        self.fields = Fields(
-            tuple(name for name, kind in self.kinds.items() if kind is not str),
-            tuple(kind is not str for kind in kinds.values()) if str in kinds.values() else (),
-            {
-                name: operator.attrgetter(f"f{i}")
-                for i, (name, kind) in enumerate(self.kinds.items())
-                if kind is str
-            },
-        )
+        self.fields = Fields.of(self.kinds)
         self.beginnings = frozenset(b'{"%b"' % name.encode() for name in self.kinds)
         self.configurations: tuple[bytes, ...] = ()
 

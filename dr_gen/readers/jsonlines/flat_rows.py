@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -33,15 +33,32 @@ class Fields:
     ----------
     numbers : tuple of str
         Columns of numbers, in order.
-    held : tuple of bool
-        For each field whether it is a number; empty where all are.
+    values : callable
+        Takes the numbers out of a struct.
     texts : dict of str to callable
         Columns of texts, and what takes the text out of a struct.
     """
 
     numbers: tuple[str, ...]
-    held: tuple[bool, ...]
-    texts: Mapping[str, Any]
+    values: Callable[[Any], tuple[Any, ...]]
+    texts: Mapping[str, Callable[[Any], str | None]]
+
+    @classmethod
+    def of(cls, kinds: Mapping[str, type]) -> Fields:
+        """The columns of these kinds, in the fields ``f0``, ``f1`` and so on."""
+        fields = {name: f"f{i}" for i, name in enumerate(kinds)}
+        numbers = tuple(name for name, kind in kinds.items() if kind is not str)
+        texts = {name: operator.attrgetter(fields[name]) for name in kinds if name not in numbers}
+        values: Callable[[Any], tuple[Any, ...]] = msgspec.structs.astuple
+        if texts and len(numbers) > 1:
+            values = operator.attrgetter(*(fields[name] for name in numbers))
+        elif texts:
+            one = [fields[name] for name in numbers]
+
+            def values(made: Any) -> tuple[Any, ...]:
+                return tuple(getattr(made, field) for field in one)
+
+        return cls(numbers, values, texts)
 
 
 class FlatRows:
@@ -92,11 +109,8 @@ class FlatRows:
         n_new, n_numbers = len(objects), len(fields.numbers)
         start, stop = self._n_rows, self._n_rows + n_new
         self._make_room(n_numbers, stop)
-        tuples = list(map(msgspec.structs.astuple, objects))
-        if fields.held:
-            tuples = [tuple(itertools.compress(row, fields.held)) for row in tuples]
         place = self._cells[:n_numbers, start:stop]
-        self._spreader.spread(tuples, place)
+        self._spreader.spread(list(map(fields.values, objects)), place)
         n_absent = int(np.count_nonzero(place.view(np.int64) == ABSENT_BITS))
         if has_nan:
             place[place == NAN_STAND_IN] = np.nan
@@ -135,7 +149,7 @@ class FlatRows:
             if has_nan:
                 texts = [None if text is None else with_nan(text) for text in texts]
             held = [text for text in texts if text is not None]
-            self.n_quotes += sum(4 + text.count('"') for text in held)
+            self.n_quotes += 4 * len(held) + "".join(held).count('"')
             self._texts.setdefault(name, [None] * start).extend(texts)
 
     # ------------------------------------------------------------------ columns
