@@ -326,13 +326,15 @@ class Block(Generic[N]):
         self._with_care.add(len(self._objects))
         self._took(index, [made])
 
-    def _told(self, number: int, stop: int) -> JsonLines:
+    def _told(self, number: int, stop: int, *, briefly: bool = False) -> JsonLines:
         """The careful reader, told of the lines of its part that it did not see."""
         log, first = self.parts[number].log, self.first_line[number]
         lines = log.careful()
         start = first + log.n_told - log.n_lines
         if stop > start:
-            seen = unlike_first(self.data, self.starts[start:stop], self.ends[start:stop])
+            seen = self.data[self.starts[start] : self.ends[stop - 1]]
+            if briefly:
+                seen = unlike_first(self.data, self.starts[start:stop], self.ends[start:stop])
             lines.accept(seen, stop - start, self.schema.beginnings)
             log.n_told += stop - start
         return lines
@@ -343,7 +345,7 @@ class Block(Generic[N]):
             n_lines = stop - self.first_line[number]
             if not part.piece.last and not log.odd:
                 # What follows may be torn, and has to be held against what came before.
-                self._told(number, stop).remember()
+                self._told(number, stop, briefly=True).remember()
             elif log.lines is not None and not log.odd:
                 log.lines.accept(b"", log.n_lines + n_lines - log.n_told, frozenset())
             log.n_lines += n_lines

@@ -8,12 +8,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dr_gen.readers.plain_files import line_ends
+
 __all__ = ["OBJECT", "Beginnings", "record_starts", "unlike_first"]
 
 OBJECT: Final = b'{"'
 _ATTEMPTS: Final = 8
 _ENOUGH: Final = 20
 _WORD: Final = 8
+_LONG: Final = 1 << 15
+"""Bytes from which on it is quicker to look at all lines together."""
 
 
 class Beginnings:
@@ -50,11 +54,8 @@ class Beginnings:
 
     def settle(self) -> None:
         """Look at the lines that wait for it."""
-        for lines in self._waiting:
-            first = _first_key(lines)
-            # Nearly always all begin alike.
-            alike = bool(first) and lines.count(b"\n" + first) == lines.count(b"\n")
-            for line in [first] if alike else lines.split(b"\n"):
+        if self._waiting and len(self._known) < _ENOUGH:
+            for line in _unlike(b"\n".join(self._waiting)):
                 if len(self._known) < _ENOUGH:
                     self._known.add(_first_key(line))
         self._waiting.clear()
@@ -103,6 +104,18 @@ def unlike_first(data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
         alike &= found == np.uint64(int.from_bytes(part, "little"))
     others = np.flatnonzero(~alike) + 1
     return b"\n".join([first, *(data[starts[i] : ends[i]] for i in others.tolist())])
+
+
+def _unlike(lines: bytes) -> list[bytes]:
+    """The first of some lines; and the others, if not all begin with the same key."""
+    first = _first_key(lines)
+    if first and len(lines) > _LONG:
+        ends = np.append(line_ends(np.frombuffer(lines, np.uint8)), len(lines))
+        starts = np.append(0, ends[:-1] + 1)
+        return unlike_first(lines, starts, ends).split(b"\n")
+    # Nearly always all begin alike.
+    alike = bool(first) and lines.count(b"\n" + first) == lines.count(b"\n")
+    return [first] if alike else lines.split(b"\n")
 
 
 def _first_key(line: bytes) -> bytes:
