@@ -141,6 +141,42 @@ def test_tables_behind_one_another_have_the_curves_of_both(a: Log, b: Log) -> No
     assert [read(part) for part in parts] == [model(a), model(b)]
 
 
+@given(logs(), logs())
+def test_pools_of_the_same_numbers_are_shared(a: Log, b: Log) -> None:
+    """Bit for bit the same x is the same memory, also behind one another; no curve changes."""
+    first = built(a)
+    again, other = built(a).sharing(first), built(b).sharing(first)
+    assert (read(again), read(other)) == (model(a), model(b))
+    for mine, theirs in zip(again.pools[:2], first.pools[:2], strict=True):
+        assert np.shares_memory(mine, theirs) == (len(mine) > 0)
+    together = CurveTable.concat([first, again, other], [3, 3, 3])
+    wanted = [(run + 3 * i, log) for i, log in enumerate((a, a, b)) for run in range(3)]
+    assert read(together, 9) == {
+        (to, s, m): body
+        for to, log in wanted
+        for (run, s, m), body in model(log).items()
+        if run == to % 3
+    }
+    unshared = [number for number in range(2) if other.pools[number] is not first.pools[number]]
+    assert all(
+        len(together.pools[number]) <= len(first.pools[number]) + len(other.pools[number])
+        for number in unshared
+    )
+
+
+def test_numbers_that_are_equal_but_not_the_same_are_not_shared() -> None:
+    """NaN is NaN, and -0.0 is not 0.0."""
+    nan = float("nan")
+    tables = []
+    for xs in ([0.0, nan], [0.0, nan], [-0.0, nan]):
+        builder = CurveBuilder()
+        builder.add_curve(0, "val", "acc", [1.0, 2.0], builder.add_block({"time": xs}))
+        tables.append(builder.build())
+    first, same, other = tables
+    assert np.shares_memory(same.sharing(first).pools[1], first.pools[1])
+    assert other.sharing(first) is other
+
+
 def test_no_tables_are_an_empty_table() -> None:
     """Joining nothing gives a table without curves, which can be asked like any other."""
     table = CurveTable.concat([], [])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import given
 
@@ -117,6 +118,40 @@ def test_files_larger_than_a_block(odd: str, piece: int, monkeypatch: pytest.Mon
     contents = [plain_rows(60), plain_rows(30) + odd.encode() + b"\n" + plain_rows(30)]
     together, alone = both(contents)
     assert together == alone
+
+
+def sparse_rows(n: int, late: int) -> bytes:
+    """Rows of two splits by turns, one of them with a whole number; a name more from one on."""
+    rows = [
+        {"step": i, "train_loss": i / 3, "lr": 0.5}
+        if i % 2
+        else {"step": i, "val_loss": NAN if i % 7 == 0 else i / 5, "val_n": i % 300}
+        for i in range(n)
+    ]
+    rows = [row if i < late else {**row, "extra": i / 9} for i, row in enumerate(rows)]
+    return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+
+
+def test_long_files_after_one_another() -> None:
+    """What one file was read into is used for the next, which has fewer names, or more rows."""
+    odd = plain_rows(1500) + b"garbage\n" + plain_rows(40) + b'{"step": 5, "loss": 1}\n'
+    contents = [sparse_rows(3000, 1700), plain_rows(2500), odd, sparse_rows(200, 0), plain_rows(5)]
+    together, alone = both(contents)
+    assert together == alone
+    assert [len(result.runs) for result in together] == [1] * 5
+    reader = FlatReader()
+    with tempfile.TemporaryDirectory() as folder:
+        for content in contents:
+            Path(folder, "a.jsonl").write_bytes(content)
+            assert reader.read(Path(folder, "a.jsonl"), "a", lambda *_: False) is not None
+
+
+def test_steps_that_runs_share_are_kept_once() -> None:
+    """The x of a run that is that of the run before, bit for bit, is the same memory."""
+    together, _ = both([plain_rows(50), plain_rows(50), plain_rows(51)])
+    pools = [result.runs[0].table.curves.pools[0] for result in together]
+    assert np.shares_memory(pools[0], pools[1])
+    assert not np.shares_memory(pools[1], pools[2])
 
 
 def test_plain_rows_do_not_need_care(tmp_path: Path) -> None:
