@@ -23,11 +23,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dr_gen.model.run import RunData
 from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.json_log import JsonLog
@@ -37,6 +36,9 @@ from dr_gen.readers.jsonlines.sniffing import CEILING, TEXT_LOGS, json_lines_det
 from dr_gen.readers.lines import JsonLines, log_suffix
 from dr_gen.readers.split_files import as_one, claims_by_split
 from dr_gen.readers.tree import TEXT_SUFFIXES, Tree
+
+if TYPE_CHECKING:
+    from dr_gen.model.run import RunData
 
 __all__ = ["JsonLinesReader"]
 
