@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.curve_table import POOL_INT, CurveTable
-from dr_gen.model.pieces import ranges, room
+from dr_gen.model.pieces import room
 from dr_gen.readers.native.logs import PlainLog
 from dr_gen.readers.native.rows import Rows, starts_of
 from dr_gen.readers.native.schema import Schema
@@ -49,7 +49,7 @@ def complete_columns(
     all_axes = list(range(len(schema.xs)))
     if NEEDED not in schema.xs or any(log.axes != all_axes for log in logs):
         return None
-    splits = _Split.all_of(parts)
+    splits = _Split.all_of(parts, len(schema.splits))
     n_blocks = sum(len(split.starts) for split in splits)
     number = np.empty(n_blocks, np.int64)
     number[np.argsort(np.concatenate([split.first_row for split in splits]))] = np.arange(n_blocks)
@@ -98,10 +98,11 @@ class _Split:
         return int(self.sizes.sum())
 
     @classmethod
-    def all_of(cls, parts: Sequence[Rows]) -> list[_Split]:
-        """The splits that there are."""
+    def all_of(cls, parts: Sequence[Rows], n_splits: int) -> list[_Split]:
+        """The splits that there are, of those that have a code."""
         offsets = np.cumsum([0, *map(len, parts)])
-        codes = sorted({code for part in parts for code in np.unique(part.split).tolist()})
+        there = [np.bincount(part.split, minlength=n_splits) for part in parts]
+        codes = np.flatnonzero(np.sum(there, axis=0)).tolist()
         return [cls._of(code, parts, offsets) for code in codes]
 
     @classmethod
@@ -148,24 +149,27 @@ def _axes(
 ) -> dict[str, Any] | None:
     """The columns of the axes, sorted by block; None if no counter of a group increases."""
     n_axes = len(schema.xs)
-    size = _by_block([split.sizes for split in splits], blocks)
-    # Block by block, in it axis by axis.
-    start = (n_axes * (np.cumsum(size) - size))[:, None] + size[:, None] * np.arange(n_axes)
-    pool = room(n_axes * int(size.sum()), np.int64)
+    start = np.empty((sum(map(len, blocks)), n_axes), np.int64)
+    # Split by split, in it axis by axis: an axis of all logs is one piece.
+    pool = room(n_axes * sum(split.n_rows for split in splits), np.int64)
     clean = []
+    first = 0
     for split, block in zip(splits, blocks, strict=True):
-        place = ranges(start[block, 0], split.sizes)
-        gap = np.repeat(split.sizes, split.sizes)
         rising = []
         for axis in range(n_axes):
-            held = [p.xs[axis].values[rows] for p, rows in zip(parts, split.rows, strict=True)]
-            xs = np.concatenate(held)
-            pool[place] = xs
-            place += gap
+            xs = pool[first : first + split.n_rows]
+            at = 0
+            for part, rows in zip(parts, split.rows, strict=True):
+                held = part.xs[axis].values
+                # Not of another mode, which would fill a buffer first.
+                np.take(held, rows, out=xs[at : at + len(rows)], mode="clip")
+                at += len(rows)
             grows = np.ones(len(xs), np.bool_)
             np.greater(xs[1:], xs[:-1], out=grows[1:])
             grows[split.starts] = True
             rising.append(np.logical_and.reduceat(grows, split.starts))
+            start[block, axis] = first + split.starts
+            first += len(xs)
         clean.append(np.stack(rising, axis=1))
     is_clean = _by_block(clean, blocks)
     counters = np.array([name not in TIMES for name in schema.xs])

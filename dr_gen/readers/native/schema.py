@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from dr_gen.readers.plain_lines import ABSENT, ESCAPED, REFUSED
+from dr_gen.readers.decoding import REFUSED
+from dr_gen.readers.plain_lines import ABSENT, ESCAPED
 
 __all__ = ["Schema"]
 
