@@ -18,10 +18,11 @@ from dr_gen.ingestion.applying import apply
 from dr_gen.ingestion.batches import is_much, who_reads
 from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.handing_over import read_by
-from dr_gen.ingestion.planning import PathLike, plan, roots_of
+from dr_gen.ingestion.planning import plan
 from dr_gen.ingestion.plans import Plan, Source
 from dr_gen.ingestion.reading import Progress, drained, read_sources, renamed
 from dr_gen.ingestion.rechecking import rechecked
+from dr_gen.ingestion.roots import PathLike, roots_of
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.direction import Direction
 from dr_gen.model.finding import Finding
@@ -178,21 +179,20 @@ def _loaded(
     crew: Workers,
     settings: Mapping[str, Any],
 ) -> RunGroup:
-    given = _listed(path)
-    roots = roots_of(given)
-    any_store = any(map(catalogues.exists, filter(os.path.isdir, roots)))
-    if any_store and all(map(catalogues.exists, roots)):
+    roots = roots_of(_listed(path))
+    if roots.only_stores:
         _refuse_for_stores(options)
     checks = None if validators is None else tuple(validators)
-    if len(roots) == 1 and any_store:
-        return rechecked(open_store(roots[0], **settings), options["expected_epochs"], checks)
-    if cache and validators is None and not any_store:
-        cached = caches.load(given, options, progress, crew, **settings)
+    if roots.only_stores and len(roots.stores) == 1:
+        store = open_store(roots.stores[0], **settings)
+        return rechecked(store, options["expected_epochs"], checks)
+    if cache and validators is None and not roots.stores:
+        cached = caches.load(roots, options, progress, crew, **settings)
         if cached is not None:
             return validate_group(cached)
-    early = crew if not crew.alone and is_much(roots) else SERIAL
+    early = crew if not crew.alone and is_much(roots.paths) else SERIAL
     with beginning(early, read_by.__module__) as begun:
-        decided = plan(roots, **options)  # each made a path once
+        decided = plan(roots, **options)
         rules = attrs.evolve(decided.rules, validators=checks)
         begun = crew if early.alone else begun
         sizes = [] if crew.alone else [*map(_size, decided.sources)]
@@ -328,18 +328,18 @@ def ingest(
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
     """
-    given = _listed(source)
+    given = roots_of(_listed(source))
     crew = Workers.of(workers, executor)
     names = ("noise", "labels", "directions")
     settings = {name: options.pop(name) for name in names if name in options}
-    if options.get("validators") is not None or any(map(catalogues.exists, roots_of(given))):
-        group = load(given, workers=workers, executor=executor, **{**options, "cache": False})
+    if options.get("validators") is not None or given.stores:
+        group = load(given.paths, workers=workers, executor=executor, **{**options, "cache": False})
         stores.save(group, store, compress=compress, timeout=timeout)
         return open_store(store, reading=Reading(), **settings)
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
-    new = not crew.alone and not catalogues.exists(Path(store)) and is_much(roots_of(given))
+    new = not crew.alone and not catalogues.exists(Path(store)) and is_much(given.paths)
     with (
         paused(),
         writing(Path(store), timeout),

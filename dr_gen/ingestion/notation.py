@@ -8,7 +8,7 @@ from typing import Any, Generic, overload
 
 from dr_gen.errors import NotOneError
 from dr_gen.ingestion.loading import load
-from dr_gen.ingestion.planning import PathLike
+from dr_gen.ingestion.roots import PathLike
 from dr_gen.model.binding import C_co, I_co
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.curve_table import POOL_INT, CurveTable
-from dr_gen.model.pieces import room
+from dr_gen.model.pieces import ranges, room
 from dr_gen.readers.native.logs import PlainLog
 from dr_gen.readers.native.rows import Rows, starts_of
 from dr_gen.readers.native.schema import Schema
@@ -149,27 +149,24 @@ def _axes(
 ) -> dict[str, Any] | None:
     """The columns of the axes, sorted by block; None if no counter of a group increases."""
     n_axes = len(schema.xs)
-    start = np.empty((sum(map(len, blocks)), n_axes), np.int64)
-    # Split by split, in it axis by axis: an axis of all logs is one piece.
-    pool = room(n_axes * sum(split.n_rows for split in splits), np.int64)
+    size = _by_block([split.sizes for split in splits], blocks)
+    # Block by block, in it axis by axis.
+    start = (n_axes * (np.cumsum(size) - size))[:, None] + size[:, None] * np.arange(n_axes)
+    pool = room(n_axes * int(size.sum()), np.int64)
     clean = []
-    first = 0
     for split, block in zip(splits, blocks, strict=True):
+        place = ranges(start[block, 0], split.sizes)
+        gap = np.repeat(split.sizes, split.sizes)
         rising = []
         for axis in range(n_axes):
-            xs = pool[first : first + split.n_rows]
-            at = 0
-            for part, rows in zip(parts, split.rows, strict=True):
-                held = part.xs[axis].values
-                # Not of another mode, which would fill a buffer first.
-                np.take(held, rows, out=xs[at : at + len(rows)], mode="clip")
-                at += len(rows)
+            held = [p.xs[axis].values[rows] for p, rows in zip(parts, split.rows, strict=True)]
+            xs = np.concatenate(held)
+            pool[place] = xs
+            place += gap
             grows = np.ones(len(xs), np.bool_)
             np.greater(xs[1:], xs[:-1], out=grows[1:])
             grows[split.starts] = True
             rising.append(np.logical_and.reduceat(grows, split.starts))
-            start[block, axis] = first + split.starts
-            first += len(xs)
         clean.append(np.stack(rising, axis=1))
     is_clean = _by_block(clean, blocks)
     counters = np.array([name not in TIMES for name in schema.xs])
