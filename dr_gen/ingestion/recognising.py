@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -269,7 +270,16 @@ class _Recognition:
             return self._readers[known.format], Detection(known.confidence, known.reason)
         if self._named is not None:
             return self._named, _NAMED
-        return formats.detect(path, _head(look.given))
+        with _opened(look.given) as file:
+            head = b""
+            if (early := formats.formats().early) is not None:
+                reader, n_bytes = early
+                head = os.read(file, n_bytes)
+                if len(head) == n_bytes:
+                    detection = reader.detect(path, head)
+                    if detection.confidence == 1.0:
+                        return reader, detection
+            return formats.detect(path, head + os.read(file, HEAD_BYTES - len(head)))
 
     def _with_others(self, source: Source, look: Look) -> Look:
         """A file held against what is known, together with those that are read with it."""
@@ -301,7 +311,8 @@ def _is_sidecar(path: Path) -> bool:
     return path.stem.casefold() in ("config", "args", "hparams", "params")
 
 
-def _head(path: str) -> bytes:
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int]:
     try:
         file = os.open(path, OPENING)
     except OSError:
@@ -312,6 +323,6 @@ def _head(path: str) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise OSError(None, _NO_FILE)
-        return os.read(file, HEAD_BYTES)
+        yield file
     finally:
         os.close(file)
