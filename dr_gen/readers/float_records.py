@@ -56,6 +56,6 @@ class FloatRecords:
         if not whole:
             raise TypeError("not every struct is there")
         out = np.empty((n, len(self._places)))
-        for field, place in enumerate(self._places):
+        for field, place in enumerate(self._places if n else ()):
             out[:, field] = np.ndarray((n,), ">f8", data, start + place, (self._size,))
         return out
