@@ -105,9 +105,9 @@ def _by_split(
     values = room(n_metrics * sum(n_rows), np.float64)
     ends = np.cumsum([n_metrics * n_rows[code] for code in codes])[:-1]
     by_metric = [piece.reshape(n_metrics, -1) for piece in np.split(values, ends)]
-    xs = [[np.empty(n_rows[code], np.int64) for _ in range(n_axes)] for code in codes]
-    logs = [np.empty(n_rows[code], np.int32) for code in codes]
-    places = [np.empty(n_rows[code], np.int64) for code in codes]
+    xs = [[room(n_rows[code], np.int64) for _ in range(n_axes)] for code in codes]
+    logs = [room(n_rows[code], np.int32) for code in codes]
+    places = [room(n_rows[code], np.int64) for code in codes]
     at, first = [0] * len(codes), 0
     for part in parts:
         for i, code in enumerate(codes):
