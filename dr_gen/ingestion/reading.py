@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import os
@@ -202,10 +203,14 @@ def judged(
     ]
 
 
-def options_for(source: Source, rules: Rules) -> ReadOptions:
-    """What a reader is told of a source."""
-    parts = Paths(source.parts)
-    return ReadOptions(source.experiment, rules.columns, parts, rules.deleted, rules.named)
+def options_for(sources: Sequence[Source], rules: Rules) -> list[ReadOptions]:
+    """What a reader is told of each source; nearly always it is told the same of many."""
+
+    @functools.cache
+    def options(experiment: str, parts: tuple[str, ...]) -> ReadOptions:
+        return ReadOptions(experiment, rules.columns, Paths(parts), rules.deleted, rules.named)
+
+    return [options(source.experiment, source.parts) for source in sources]
 
 
 def _read_alike(sources: Sequence[Source], rules: Rules) -> Iterator[ReadResult]:
@@ -218,7 +223,7 @@ def _read_alike(sources: Sequence[Source], rules: Rules) -> Iterator[ReadResult]
 
 def _as_logged(sources: Sequence[Source], rules: Rules) -> Iterator[ReadResult]:
     """Sources of one reader: all together if it can, else one by one."""
-    options = [options_for(source, rules) for source in sources]
+    options = options_for(sources, rules)
     read_many = getattr(sources[0].reader, "read_many", None)
     done = 0
     if read_many is not None:
