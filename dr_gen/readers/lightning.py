@@ -27,9 +27,6 @@ from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.lines import decoded_head
 from dr_gen.readers.settings import read_settings
-from dr_gen.readers.tables.delimited import parse_table
-from dr_gen.readers.tables.log import is_growing, log_of, read_table, state_of
-from dr_gen.readers.tables.more import read_more
 from dr_gen.readers.tree import Tree
 
 __all__ = ["LightningReader"]
@@ -97,6 +94,9 @@ class LightningReader:
             return Detection(0.0, f"not called {_METRICS}")
         if not head.strip():
             return Detection(0.5, "the name alone; there is no metric in it")
+        # Here, so that who has no tables does not wait for what reads them.
+        from dr_gen.readers.tables.delimited import parse_table
+
         text = decoded_head(path, head).decode(errors="replace")
         names = set(parse_table(text, limit=2).columns)
         if in_version:
@@ -113,6 +113,8 @@ class LightningReader:
         """The run of a folder."""
         if path.name == _SETTINGS:
             return self._without_metrics(path, run_id, options)
+        from dr_gen.readers.tables.log import is_growing, log_of, read_table, state_of
+
         file = read_table(path, run_id)
         table = file.table
         if any(finding.code == "unreadable-file" for finding in file.findings):
@@ -148,6 +150,8 @@ class LightningReader:
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
         """What `read` would give for files that grew, from what was appended; None: it cannot."""
+        from dr_gen.readers.tables.more import read_more
+
         return read_more(items, self.clock)
 
 

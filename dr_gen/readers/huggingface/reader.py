@@ -30,9 +30,13 @@ import attrs
 
 from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
-from dr_gen.readers.huggingface.files import RESULTS, SETTINGS, STATE, STEPS, Output
-from dr_gen.readers.huggingface.runs import checkpoint_number
-from dr_gen.readers.huggingface.state import is_timing
+from dr_gen.readers.huggingface.names import (
+    RESULTS,
+    SETTINGS,
+    STATE,
+    STEPS,
+    checkpoint_number,
+)
 from dr_gen.readers.lines import decoded_head
 from dr_gen.readers.tree import Tree
 
@@ -90,6 +94,9 @@ class HuggingFaceReader:
             return _detected_state(head)
         if path.name not in RESULTS:
             return Detection(0.0, f"not called {STATE} or like results")
+        # Here, so that who has nothing of theirs does not wait for what reads it.
+        from dr_gen.readers.huggingface.state import is_timing
+
         try:
             found = json.loads(decoded_head(path, head))
         except (ValueError, RecursionError):
@@ -102,6 +109,8 @@ class HuggingFaceReader:
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The runs of an output folder."""
+        from dr_gen.readers.huggingface.files import Output
+
         return Output(path, run_id, options, self.clock().isoformat()).result()
 
 

@@ -25,8 +25,7 @@ import attrs
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
-from dr_gen.readers.tensorboard.folders import GUILD, claims, is_event_name
-from dr_gen.readers.tensorboard.heads import is_head
+from dr_gen.readers.tensorboard.names import GUILD, WORD, is_event_name
 from dr_gen.readers.tree import Tree
 
 __all__ = ["TensorBoardReader"]
@@ -64,12 +63,20 @@ class TensorBoardReader:
 
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """The event files of each run."""
+        if next(tree.holding(WORD), None) is None:
+            return iter(())
+        # Here, so that who has no event files does not wait for what reads them.
+        from dr_gen.readers.tensorboard.folders import claims
+
         return claims(tree)
 
     def detect(self, path: Path, head: bytes) -> Detection:
         """By the first record; a file called like events is one, even if it is empty or damaged."""
-        if _VERSION in head[12:256] and is_head(head[:12]):
-            return Detection(0.99, "begins with a record of the version of events")
+        if _VERSION in head[12:256]:
+            from dr_gen.readers.tensorboard.heads import is_head
+
+            if is_head(head[:12]):
+                return Detection(0.99, "begins with a record of the version of events")
         if is_event_name(path.name):
             what = "is empty" if not head else "does not begin like one"
             return Detection(_BY_NAME, f"is called like an event file, but {what}")
@@ -82,7 +89,6 @@ class TensorBoardReader:
 
     def read_many(self, items: Iterable[tuple[Path, str, ReadOptions]]) -> Iterator[ReadResult]:
         """What `read` gives for each source, in order; what events look like is learnt once."""
-        # Here, so that who has no event files does not wait for what reads them.
         from dr_gen.readers.tensorboard.layouts import KnownLayouts
         from dr_gen.readers.tensorboard.source import read_source
 

@@ -33,10 +33,7 @@ import attrs
 from dr_gen.readers.clock import utc_now
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.tree import Tree
-from dr_gen.readers.wandb.files import CONFIG, HISTORY, SUMMARY, claims, id_of
-from dr_gen.readers.wandb.log import HEADER
-from dr_gen.readers.wandb.more import read_more
-from dr_gen.readers.wandb.run import read_run
+from dr_gen.readers.wandb.names import CONFIG, HEADER, HISTORY, SUMMARY, homes_in, id_of
 
 __all__ = ["WandbReader"]
 
@@ -70,6 +67,11 @@ class WandbReader:
 
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """See `wandb_files.claims`."""
+        if next(homes_in(tree), None) is None:
+            return iter(())
+        # Here, so that who has nothing of theirs does not wait for what reads it.
+        from dr_gen.readers.wandb.files import claims
+
         return claims(tree)
 
     def detect(self, path: Path, head: bytes) -> Detection:
@@ -89,8 +91,12 @@ class WandbReader:
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The run of a file and its parts."""
+        from dr_gen.readers.wandb.run import read_run
+
         return read_run(path, run_id, options, self.clock().isoformat())
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
         """What `read` would give for logs that grew, from what was appended; None: it cannot."""
+        from dr_gen.readers.wandb.more import read_more
+
         return read_more(items, self.clock)
