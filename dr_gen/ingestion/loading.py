@@ -1,41 +1,41 @@
-"""From files or a store to a group of runs. Bad content of a log never raises: see findings."""
+"""From files or a store to a group of runs. Bad content of a log never raises: see findings.
+
+What reads logs, keeps a cache, writes a store or starts processes is imported by the call that
+needs it: it takes longer to import than a store takes to open, or a few logs to be read.
+"""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
 from dr_gen.errors import UsageError
 from dr_gen.group_validators import validate_group
-from dr_gen.ingestion import cache as caches
-from dr_gen.ingestion.applying import apply
-from dr_gen.ingestion.batches import is_much, who_reads
 from dr_gen.ingestion.collector import paused
-from dr_gen.ingestion.handing_over import read_by
-from dr_gen.ingestion.planning import PathLike, plan, roots_of
-from dr_gen.ingestion.plans import Plan, Source
-from dr_gen.ingestion.reading import Progress, drained, read_sources, renamed
-from dr_gen.ingestion.rechecking import rechecked
-from dr_gen.ingestion.rules import Rules
-from dr_gen.model.direction import Direction
-from dr_gen.model.finding import Finding
+from dr_gen.model.binding import UNBOUND
 from dr_gen.model.group import RunGroup
-from dr_gen.model.labels import Labels
-from dr_gen.model.run import RunData
 from dr_gen.parallel import SERIAL, Workers, beginning
-from dr_gen.readers.contract import ColumnMap
 from dr_gen.store import catalogue as catalogues
-from dr_gen.store import store as stores
-from dr_gen.store.ondemand import Reading
-from dr_gen.store.writing import PATIENCE, writing
-from dr_gen.typed_runs import Factory, binding_of
-from dr_gen.validators import Validator
+from dr_gen.store.writing import PATIENCE
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from dr_gen.ingestion.planning import PathLike
+    from dr_gen.ingestion.plans import Plan, Source
+    from dr_gen.ingestion.reading import Progress
+    from dr_gen.ingestion.rules import Rules
+    from dr_gen.model.direction import Direction
+    from dr_gen.model.finding import Finding
+    from dr_gen.model.labels import Labels
+    from dr_gen.model.run import RunData
+    from dr_gen.readers.contract import ColumnMap
+    from dr_gen.typed_runs import Factory
+    from dr_gen.validators import Validator
 
 __all__ = ["ingest", "load", "open_store"]
 
@@ -156,7 +156,11 @@ def load(
         If a worker did not do its part; nothing is kept of it.
     """
     crew = Workers.of(workers, executor)
-    binding = binding_of(config, impl)  # a mistake is told before anything is read
+    binding = UNBOUND
+    if config is not None or impl is not None:
+        from dr_gen.typed_runs import binding_of
+
+        binding = binding_of(config, impl)  # a mistake is told before anything is read
     options: dict[str, Any] = {
         "format": format,
         "experiment": experiment,
@@ -179,33 +183,90 @@ def _loaded(
     settings: Mapping[str, Any],
 ) -> RunGroup:
     given = _listed(path)
+    store = _only_store(given)
+    if store is None:
+        return _of_logs(given, options, validators, progress, cache, crew, settings)
+    _refuse_for_stores(options)
+    group = open_store(store, **settings)
+    epochs = options["expected_epochs"]
+    if epochs is None and validators is None:
+        return group
+    from dr_gen.ingestion.rechecking import rechecked
+
+    return rechecked(group, epochs, None if validators is None else tuple(validators))
+
+
+def _only_store(given: Any) -> Path | None:
+    """The store, where one is all that is given."""
+    paths = [given] if isinstance(given, str | os.PathLike) else given
+    if not isinstance(paths, Sequence) or len(paths) != 1:
+        return None
+    [one] = paths
+    if not isinstance(one, str | os.PathLike) or not os.fspath(one):
+        return None
+    path = Path(one)
+    return path if catalogues.exists(path) else None
+
+
+def _of_logs(
+    given: PathLike | Sequence[PathLike],
+    options: Mapping[str, Any],
+    validators: Sequence[Validator] | None,
+    progress: Progress | None,
+    cache: bool,
+    crew: Workers,
+    settings: Mapping[str, Any],
+) -> RunGroup:
+    """The runs of logs, maybe with some of stores."""
+    from dr_gen.ingestion.planning import plan, roots_of
+    from dr_gen.ingestion.reading import drained
+
     roots = roots_of(given)
     any_store = any(map(catalogues.exists, filter(os.path.isdir, roots)))
     if any_store and all(map(catalogues.exists, roots)):
         _refuse_for_stores(options)
     checks = None if validators is None else tuple(validators)
-    if len(roots) == 1 and any_store:
-        return rechecked(open_store(roots[0], **settings), options["expected_epochs"], checks)
     if cache and validators is None and not any_store:
+        from dr_gen.ingestion import cache as caches
+
         cached = caches.load(given, options, progress, crew, **settings)
         if cached is not None:
             return validate_group(cached)
-    early = crew if not crew.alone and is_much(roots) else SERIAL
-    with beginning(early, read_by.__module__) as begun:
+    if crew.alone:
         decided = plan(roots, **options)  # each made a path once
         rules = attrs.evolve(decided.rules, validators=checks)
+        runs, found = _read_here(decided.sources, rules, progress)
+        return _together(decided, rules, drained(runs), found, settings)
+    from dr_gen.ingestion import handing_over
+    from dr_gen.ingestion.batches import is_much, who_reads
+
+    early = crew if is_much(roots) else SERIAL
+    with beginning(early, handing_over.__name__) as begun:
+        decided = plan(roots, **options)
+        rules = attrs.evolve(decided.rules, validators=checks)
         begun = crew if early.alone else begun
-        sizes = [] if crew.alone else [*map(_size, decided.sources)]
+        sizes = [*map(_size, decided.sources)]
         if who_reads(begun, sum(sizes)).alone or not decided.sources:
-            results = read_sources(decided.sources, rules, progress)
-            found = [finding for result in results for finding in result.findings]
-            runs = [run for result in results for run in result.runs]
-            results.clear()
+            runs, found = _read_here(decided.sources, rules, progress)
         else:
+            import tempfile
+
             # By way of files: arrays that are sent between processes are copied several times.
             with tempfile.TemporaryDirectory(prefix="dr_gen-") as folder:
-                runs, found = read_by(begun, decided.sources, sizes, rules, folder, progress)
+                told = (decided.sources, sizes, rules, folder, progress)
+                runs, found = handing_over.read_by(begun, *told)
         return _together(decided, rules, drained(runs), found, settings)
+
+
+def _read_here(
+    sources: Sequence[Source], rules: Rules, progress: Progress | None
+) -> tuple[list[RunData], list[Finding]]:
+    """The runs of sources, and the findings of none of them."""
+    from dr_gen.ingestion.reading import read_sources
+
+    results = read_sources(sources, rules, progress)
+    found = [finding for result in results for finding in result.findings]
+    return [run for result in results for run in result.runs], found
 
 
 def _refuse_for_stores(options: Mapping[str, Any]) -> None:
@@ -240,6 +301,9 @@ def _together(
     settings: Mapping[str, Any],
 ) -> RunGroup:
     """The runs of the stores of a plan, and those that were read, as one group."""
+    from dr_gen.ingestion.reading import drained, renamed
+    from dr_gen.ingestion.rechecking import rechecked
+
     runs: list[RunData] = []
     findings = list(decided.findings)
     for store in decided.stores:
@@ -275,6 +339,8 @@ def open_store(path: PathLike, **settings: Any) -> RunGroup:
     StoreError
         If there is no store, or a file of it is missing or may not be read.
     """
+    from dr_gen.store import store as stores
+
     group = stores.open_store(path, **settings)
     # What is said of runs beside one another holds for these runs, however they came together.
     return validate_group(group) if catalogues.has_sources(Path(path)) else group
@@ -328,6 +394,13 @@ def ingest(
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
     """
+    from dr_gen.ingestion.applying import apply
+    from dr_gen.ingestion.batches import is_much
+    from dr_gen.ingestion.planning import plan, roots_of
+    from dr_gen.store import store as stores
+    from dr_gen.store.ondemand import Reading
+    from dr_gen.store.writing import writing
+
     given = _listed(source)
     crew = Workers.of(workers, executor)
     names = ("noise", "labels", "directions")

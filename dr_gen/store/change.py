@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import uuid
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -108,6 +107,8 @@ def changing(
 
 
 def _check_space(store: Path, layout: Layout) -> None:
+    import shutil  # here, since it brings all kinds of archives along
+
     # Not exact, but it spares most users a full disk.
     arrays = sum(array.nbytes for array in layout.arrays.values())
     needed = arrays + sum(map(len, layout.texts.values()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -45,6 +44,8 @@ def holding(folder: Path, timeout: float) -> Iterator[bool]:
     OSError
         If the file cannot be made.
     """
+    import socket  # here, since whoever only reads needs none
+
     path = folder / NAME
     end = time.monotonic() + timeout
     while (descriptor := _taken(path)) is None:
