@@ -20,7 +20,7 @@ from dr_gen.model.binding import UNBOUND
 from dr_gen.model.group import RunGroup
 from dr_gen.parallel import SERIAL, Workers, beginning
 from dr_gen.store import catalogue as catalogues
-from dr_gen.store.writing import PATIENCE
+from dr_gen.store.lock import PATIENCE
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

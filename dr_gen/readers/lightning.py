@@ -14,16 +14,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import attrs
-
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.lines import decoded_head
 from dr_gen.readers.settings import read_settings
@@ -38,17 +35,10 @@ _TELLING: Final = 128
 _VERSION: Final = re.compile(r"version_\d+")
 
 
-@attrs.frozen
-class LightningReader:
-    """Reads the folders of the CSVLogger of PyTorch Lightning.
+class LightningReader(Stamping):
+    """Reads the folders of the CSVLogger of PyTorch Lightning."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def ceiling(self) -> float:

@@ -17,9 +17,11 @@ try:
 except ImportError:  # Windows: the last writer to commit wins
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["NAME", "holding"]
+__all__ = ["NAME", "PATIENCE", "holding"]
 
 NAME = "writer.lock"
+PATIENCE = 60.0
+"""How many seconds a writer waits for another one, unless told otherwise."""
 _PAUSE = 0.02
 
 

@@ -22,8 +22,9 @@ from dr_gen.model.group import RunGroup
 from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.atomic import replacing
+from dr_gen.store.lock import PATIENCE
 from dr_gen.store.schema import CREATOR, stamp
-from dr_gen.store.writing import OVERLAYS, PATIENCE, writing
+from dr_gen.store.writing import OVERLAYS, writing
 
 __all__ = [
     "Overlay",

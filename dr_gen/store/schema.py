@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from dr_gen.convert import finding_from_dict
 from dr_gen.errors import StoreFormatError, UsageError
-from dr_gen.store.layout import Layout
 from dr_gen.store.sources import SourceRecord, SourceTable, Stamp, to_plain
+
+if TYPE_CHECKING:
+    from dr_gen.store.layout import Layout
 
 __all__ = ["CREATOR", "MIGRATIONS", "SCHEMA", "Migration", "Migrations", "migrations", "stamp"]
 

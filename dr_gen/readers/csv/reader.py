@@ -18,13 +18,10 @@ and other tables whose names differ in the split alone, are the splits of one ru
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import attrs
-
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.csv.names import CEILING, SUFFIXES, monitor_claims
 from dr_gen.readers.lines import log_suffix
@@ -34,17 +31,10 @@ from dr_gen.readers.tree import TABLE_SUFFIXES, Tree
 __all__ = ["CsvReader"]
 
 
-@attrs.frozen
-class CsvReader:
-    """Reads tables with delimiters whose names have to be guessed.
+class CsvReader(Stamping):
+    """Reads tables with delimiters whose names have to be guessed."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def name(self) -> str:

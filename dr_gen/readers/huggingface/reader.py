@@ -21,14 +21,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import attrs
-
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
 from dr_gen.readers.huggingface.names import (
     RESULTS,
@@ -48,17 +45,10 @@ _TELLING: Final = 256
 """Bytes of a state with numbers in it: what is equal so far in a folder of one name is a copy."""
 
 
-@attrs.frozen
-class HuggingFaceReader:
-    """Reads the output folders of the Trainer of Hugging Face.
+class HuggingFaceReader(Stamping):
+    """Reads the output folders of the Trainer of Hugging Face."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def ceiling(self) -> float:

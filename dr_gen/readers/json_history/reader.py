@@ -16,14 +16,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import attrs
-
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import HEAD_BYTES, Claim, Detection, ReadOptions, ReadResult
 from dr_gen.readers.lines import decoded_head, log_suffix
 from dr_gen.readers.settings import SIDECARS
@@ -39,17 +36,10 @@ CEILING: Final = 0.85
 """How sure it can be at most; formats that are known exactly are surer."""
 
 
-@attrs.frozen
-class JsonHistoryReader:
-    """Reads JSON documents that are the history of a training.
+class JsonHistoryReader(Stamping):
+    """Reads JSON documents that are the history of a training."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def name(self) -> str:

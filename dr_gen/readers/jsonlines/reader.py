@@ -20,14 +20,13 @@ or text file the objects may end lines that begin with other text.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.jsonlines.sniffing import CEILING, TEXT_LOGS, json_lines_detection
 from dr_gen.readers.lines import JsonLines, log_suffix
@@ -42,17 +41,10 @@ __all__ = ["JsonLinesReader"]
 _TABLE: Final = "progress.csv"
 
 
-@attrs.frozen
-class JsonLinesReader:
-    """Reads JSON lines whose names have to be guessed.
+class JsonLinesReader(Stamping):
+    """Reads JSON lines whose names have to be guessed."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def name(self) -> str:

@@ -15,15 +15,12 @@ traces are no runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
-
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
 from dr_gen.readers.mlflow.claiming import (
     META,
@@ -44,17 +41,10 @@ _OF_RUN: Final = re.compile(rb"^(?:lifecycle_stage|start_time|source_type):", re
 _METRIC_LINE: Final = re.compile(rb"[0-9]{9,19} [-+]?[0-9nNiI.][^ \n]*(?: -?[0-9]+.*)?(?:\n|\Z)")
 
 
-@attrs.frozen
-class MlflowReader:
-    """Reads the runs of MLflow.
+class MlflowReader(Stamping):
+    """Reads the runs of MLflow."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def ceiling(self) -> float:

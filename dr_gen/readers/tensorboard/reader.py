@@ -15,15 +15,12 @@ flags of Guild, and from ``config``, ``args``, ``hparams`` or ``params`` files b
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import attrs
-
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.tensorboard.names import GUILD, WORD, is_event_name
 from dr_gen.readers.tree import Tree
@@ -34,17 +31,10 @@ _VERSION: Final = b"brain.Event:"
 _BY_NAME: Final = 0.9
 
 
-@attrs.frozen
-class TensorBoardReader:
-    """Reads event files.
+class TensorBoardReader(Stamping):
+    """Reads event files."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def ceiling(self) -> float:

@@ -23,14 +23,11 @@ Folders of one run id in one ``wandb`` folder are a run that was resumed, and re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import attrs
-
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.tree import Tree
 from dr_gen.readers.wandb.names import CONFIG, HEADER, HISTORY, SUMMARY, homes_in, id_of
@@ -40,17 +37,10 @@ __all__ = ["WandbReader"]
 _OURS: Final = re.compile(rb"^(?:_wandb|wandb_version):", re.MULTILINE)
 
 
-@attrs.frozen
-class WandbReader:
-    """Reads the runs of Weights & Biases.
+class WandbReader(Stamping):
+    """Reads the runs of Weights & Biases."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     tail_of_records = True
     """A file that grew is gone on with behind its last whole record."""

@@ -19,14 +19,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import attrs
-
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
 from dr_gen.readers.tree import Tree
 
@@ -35,17 +32,10 @@ __all__ = ["WandbExportReader"]
 _NAME: Final = re.compile(r"wandb_export_\d{4}-\d\d-\d\dT.*\.csv")
 
 
-@attrs.frozen
-class WandbExportReader:
-    """Reads exported charts and tables of runs.
+class WandbExportReader(Stamping):
+    """Reads exported charts and tables of runs."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that runs are stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def ceiling(self) -> float:
