@@ -11,6 +11,7 @@ import attrs
 from dr_gen.convert import finding_from_dict
 from dr_gen.errors import StoreFormatError, UsageError
 from dr_gen.store.sources import SourceRecord, SourceTable, Stamp, to_plain
+from dr_gen.version import VERSION
 
 if TYPE_CHECKING:
     from dr_gen.store.layout import Layout
@@ -109,11 +110,5 @@ def migrations(
 
 def stamp(now: datetime | None = None) -> dict[str, Any]:
     """Who writes what and when: ``creator``, ``version``, ``created`` (ISO 8601), ``schema``."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        ours = version(CREATOR)
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        ours = "unknown"
     created = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    return {"creator": CREATOR, "version": ours, "created": created, "schema": SCHEMA}
+    return {"creator": CREATOR, "version": VERSION, "created": created, "schema": SCHEMA}
