@@ -1,7 +1,7 @@
 """From files or a store to a group of runs. Bad content of a log never raises: see findings.
 
 What reads logs, keeps a cache, writes a store or starts processes is imported by the call that
-needs it: it takes longer to import than a store takes to open, or a few logs to be read.
+needs it: it takes longer to import than a store takes to open.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, over
 
 import attrs
 
-from dr_gen.errors import UsageError
-from dr_gen.group_validators import validate_group
 from dr_gen.ingestion.collector import paused
+from dr_gen.ingestion.opening import open_store, refuse_for_stores
 from dr_gen.model.binding import UNBOUND
 from dr_gen.model.group import RunGroup
 from dr_gen.parallel import SERIAL, Workers, beginning
@@ -26,20 +25,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from dr_gen.ingestion.planning import PathLike
-    from dr_gen.ingestion.plans import Plan, Source
     from dr_gen.ingestion.reading import Progress
-    from dr_gen.ingestion.rules import Rules
     from dr_gen.model.direction import Direction
-    from dr_gen.model.finding import Finding
     from dr_gen.model.labels import Labels
-    from dr_gen.model.run import RunData
     from dr_gen.readers.contract import ColumnMap
     from dr_gen.typed_runs import Factory
     from dr_gen.validators import Validator
 
 __all__ = ["ingest", "load", "open_store"]
-
-_HOW_TO_READ = ("format", "columns", "experiment")
 
 C = TypeVar("C")
 ImplT = TypeVar("ImplT")
@@ -185,8 +178,11 @@ def _loaded(
     given = _listed(path)
     store = _only_store(given)
     if store is None:
-        return _of_logs(given, options, validators, progress, cache, crew, settings)
-    _refuse_for_stores(options)
+        # Here, since who opens a store needs nothing that reads logs.
+        from dr_gen.ingestion.from_logs import group_of_logs
+
+        return group_of_logs(given, options, validators, progress, cache, crew, settings)
+    refuse_for_stores(options)
     group = open_store(store, **settings)
     epochs = options["expected_epochs"]
     if epochs is None and validators is None:
@@ -208,142 +204,11 @@ def _only_store(given: Any) -> Path | None:
     return path if catalogues.exists(path) else None
 
 
-def _of_logs(
-    given: PathLike | Sequence[PathLike],
-    options: Mapping[str, Any],
-    validators: Sequence[Validator] | None,
-    progress: Progress | None,
-    cache: bool,
-    crew: Workers,
-    settings: Mapping[str, Any],
-) -> RunGroup:
-    """The runs of logs, maybe with some of stores."""
-    from dr_gen.ingestion.planning import plan, roots_of
-    from dr_gen.ingestion.reading import drained
-
-    roots = roots_of(given)
-    any_store = any(map(catalogues.exists, filter(os.path.isdir, roots)))
-    if any_store and all(map(catalogues.exists, roots)):
-        _refuse_for_stores(options)
-    checks = None if validators is None else tuple(validators)
-    if cache and validators is None and not any_store:
-        from dr_gen.ingestion import cache as caches
-
-        cached = caches.load(given, options, progress, crew, **settings)
-        if cached is not None:
-            return validate_group(cached)
-    if crew.alone:
-        decided = plan(roots, **options)  # each made a path once
-        rules = attrs.evolve(decided.rules, validators=checks)
-        runs, found = _read_here(decided.sources, rules, progress)
-        return _together(decided, rules, drained(runs), found, settings)
-    from dr_gen.ingestion import handing_over
-    from dr_gen.ingestion.batches import is_much, who_reads
-
-    early = crew if is_much(roots) else SERIAL
-    with beginning(early, handing_over.__name__) as begun:
-        decided = plan(roots, **options)
-        rules = attrs.evolve(decided.rules, validators=checks)
-        begun = crew if early.alone else begun
-        sizes = [*map(_size, decided.sources)]
-        if who_reads(begun, sum(sizes)).alone or not decided.sources:
-            runs, found = _read_here(decided.sources, rules, progress)
-        else:
-            import tempfile
-
-            # By way of files: arrays that are sent between processes are copied several times.
-            with tempfile.TemporaryDirectory(prefix="dr_gen-") as folder:
-                told = (decided.sources, sizes, rules, folder, progress)
-                runs, found = handing_over.read_by(begun, *told)
-        return _together(decided, rules, drained(runs), found, settings)
-
-
-def _read_here(
-    sources: Sequence[Source], rules: Rules, progress: Progress | None
-) -> tuple[list[RunData], list[Finding]]:
-    """The runs of sources, and the findings of none of them."""
-    from dr_gen.ingestion.reading import read_sources
-
-    results = read_sources(sources, rules, progress)
-    found = [finding for result in results for finding in result.findings]
-    return [run for result in results for run in result.runs], found
-
-
-def _refuse_for_stores(options: Mapping[str, Any]) -> None:
-    """What says how logs are read is of no effect where there are none."""
-    given = [name for name in _HOW_TO_READ if options[name] is not None]
-    if given:
-        raise UsageError(
-            f"{', '.join(given)} cannot be given for a store, whose logs were read when it was "
-            "filled; ingest them again, or load the logs themselves"
-        )
-
-
 def _listed(paths: Any) -> PathLike | Sequence[PathLike]:
     """The paths given; those of a generator in a list, since it can be asked only once."""
     one = isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable)
     given: PathLike | Sequence[PathLike] = paths if one else list(paths)
     return given
-
-
-def _size(source: Source) -> int:
-    try:
-        return source.path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _together(
-    decided: Plan,
-    rules: Rules,
-    read: Iterable[RunData],
-    found: Iterable[Finding],
-    settings: Mapping[str, Any],
-) -> RunGroup:
-    """The runs of the stores of a plan, and those that were read, as one group."""
-    from dr_gen.ingestion.reading import drained, renamed
-    from dr_gen.ingestion.rechecking import rechecked
-
-    runs: list[RunData] = []
-    findings = list(decided.findings)
-    for store in decided.stores:
-        stored = rechecked(open_store(store), rules.expected_epochs, rules.validators)
-        runs += stored
-        findings += stored.source_findings
-    runs += read
-    findings += found
-    named = renamed(runs)
-    runs.clear()
-    group = RunGroup.from_runs(drained(named), source_findings=tuple(findings), **settings)
-    return validate_group(group)
-
-
-def open_store(path: PathLike, **settings: Any) -> RunGroup:
-    """The runs of a store.
-
-    Parameters
-    ----------
-    path : path
-    **settings
-        Attributes of the group: `noise`, `labels`, `directions`; and `chunks`, an int or
-        ``"auto"``, for a store larger than memory: values are left in their files, a curve reads
-        only its own, and ``group.curves(address)`` is an array of dask (the extra ``dask``) with
-        about so many numbers in each chunk.
-
-    Raises
-    ------
-    UsageError
-        If `chunks` make no sense, or dask is not installed.
-    StoreFormatError
-        If a file is damaged, or of a form that this version does not read.
-    StoreError
-        If there is no store, or a file of it is missing or may not be read.
-    """
-    from dr_gen.store import store as stores
-
-    group = stores.open_store(path, **settings)
-    # What is said of runs beside one another holds for these runs, however they came together.
-    return validate_group(group) if catalogues.has_sources(Path(path)) else group
 
 
 def ingest(
