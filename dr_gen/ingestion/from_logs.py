@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from dr_gen.group_validators import validate_group
-from dr_gen.ingestion.opening import open_store, refuse_for_stores
-from dr_gen.ingestion.planning import PathLike, plan, roots_of
+from dr_gen.ingestion.opening import open_store
+from dr_gen.ingestion.planning import plan
 from dr_gen.ingestion.plans import Plan, Source
 from dr_gen.ingestion.reading import Progress, drained, read_sources, renamed
 from dr_gen.ingestion.rechecking import rechecked
+from dr_gen.ingestion.roots import Roots
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.parallel import SERIAL, Workers, beginning
-from dr_gen.store import catalogue as catalogues
 from dr_gen.validators import Validator
 
 __all__ = ["group_of_logs"]
 
 
 def group_of_logs(
-    given: PathLike | Sequence[PathLike],
+    roots: Roots,
     options: Mapping[str, Any],
     validators: Sequence[Validator] | None,
     progress: Progress | None,
@@ -38,27 +37,23 @@ def group_of_logs(
 
     Parameters and errors as of `dr_gen.ingestion.loading.load`, whose `options` are for `plan`.
     """
-    roots = roots_of(given)
-    any_store = any(map(catalogues.exists, filter(os.path.isdir, roots)))
-    if any_store and all(map(catalogues.exists, roots)):
-        refuse_for_stores(options)
     checks = None if validators is None else tuple(validators)
-    if cache and validators is None and not any_store:
+    if cache and validators is None and not roots.stores:
         # Here and below, since it is not always kept, nor shared among processes.
         from dr_gen.ingestion import cache as caches
 
-        cached = caches.load(given, options, progress, crew, **settings)
+        cached = caches.load(roots, options, progress, crew, **settings)
         if cached is not None:
             return validate_group(cached)
     if crew.alone:
-        decided = plan(roots, **options)  # each made a path once
+        decided = plan(roots, **options)
         rules = attrs.evolve(decided.rules, validators=checks)
         runs, found = _read_here(decided.sources, rules, progress)
         return _together(decided, rules, drained(runs), found, settings)
     from dr_gen.ingestion import handing_over
     from dr_gen.ingestion.batches import is_much, who_reads
 
-    early = crew if is_much(roots) else SERIAL
+    early = crew if is_much(roots.paths) else SERIAL
     with beginning(early, handing_over.__name__) as begun:
         decided = plan(roots, **options)
         rules = attrs.evolve(decided.rules, validators=checks)

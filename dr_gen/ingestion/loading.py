@@ -15,6 +15,7 @@ import attrs
 
 from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.opening import open_store, refuse_for_stores
+from dr_gen.ingestion.roots import roots_of
 from dr_gen.model.binding import UNBOUND
 from dr_gen.model.group import RunGroup
 from dr_gen.parallel import SERIAL, Workers, beginning
@@ -24,8 +25,8 @@ from dr_gen.store.lock import PATIENCE
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from dr_gen.ingestion.planning import PathLike
     from dr_gen.ingestion.reading import Progress
+    from dr_gen.ingestion.roots import PathLike
     from dr_gen.model.direction import Direction
     from dr_gen.model.labels import Labels
     from dr_gen.readers.contract import ColumnMap
@@ -175,33 +176,21 @@ def _loaded(
     crew: Workers,
     settings: Mapping[str, Any],
 ) -> RunGroup:
-    given = _listed(path)
-    store = _only_store(given)
-    if store is None:
+    roots = roots_of(_listed(path))
+    if roots.only_stores:
+        refuse_for_stores(options)
+    if not roots.only_stores or len(roots.stores) != 1:
         # Here, since who opens a store needs nothing that reads logs.
         from dr_gen.ingestion.from_logs import group_of_logs
 
-        return group_of_logs(given, options, validators, progress, cache, crew, settings)
-    refuse_for_stores(options)
-    group = open_store(store, **settings)
+        return group_of_logs(roots, options, validators, progress, cache, crew, settings)
+    group = open_store(roots.stores[0], **settings)
     epochs = options["expected_epochs"]
     if epochs is None and validators is None:
         return group
     from dr_gen.ingestion.rechecking import rechecked
 
     return rechecked(group, epochs, None if validators is None else tuple(validators))
-
-
-def _only_store(given: Any) -> Path | None:
-    """The store, where one is all that is given."""
-    paths = [given] if isinstance(given, str | os.PathLike) else given
-    if not isinstance(paths, Sequence) or len(paths) != 1:
-        return None
-    [one] = paths
-    if not isinstance(one, str | os.PathLike) or not os.fspath(one):
-        return None
-    path = Path(one)
-    return path if catalogues.exists(path) else None
 
 
 def _listed(paths: Any) -> PathLike | Sequence[PathLike]:
@@ -261,23 +250,23 @@ def ingest(
     """
     from dr_gen.ingestion.applying import apply
     from dr_gen.ingestion.batches import is_much
-    from dr_gen.ingestion.planning import plan, roots_of
+    from dr_gen.ingestion.planning import plan
     from dr_gen.store import store as stores
     from dr_gen.store.ondemand import Reading
     from dr_gen.store.writing import writing
 
-    given = _listed(source)
+    given = roots_of(_listed(source))
     crew = Workers.of(workers, executor)
     names = ("noise", "labels", "directions")
     settings = {name: options.pop(name) for name in names if name in options}
-    if options.get("validators") is not None or any(map(catalogues.exists, roots_of(given))):
-        group = load(given, workers=workers, executor=executor, **{**options, "cache": False})
+    if options.get("validators") is not None or given.stores:
+        group = load(given.paths, workers=workers, executor=executor, **{**options, "cache": False})
         stores.save(group, store, compress=compress, timeout=timeout)
         return open_store(store, reading=Reading(), **settings)
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
-    new = not crew.alone and not catalogues.exists(Path(store)) and is_much(roots_of(given))
+    new = not crew.alone and not catalogues.exists(Path(store)) and is_much(given.paths)
     with (
         paused(),
         writing(Path(store), timeout),

@@ -13,7 +13,7 @@ from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 
 if TYPE_CHECKING:
-    from dr_gen.ingestion.planning import PathLike
+    from dr_gen.ingestion.roots import PathLike
     from dr_gen.typed_runs import Factory
 
 __all__ = ["Run"]

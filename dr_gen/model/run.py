@@ -364,7 +364,7 @@ def with_records(runs: Sequence[RunData], records: Sequence[RunRecord]) -> list[
             changed[id(run.table)] = (run.table, list(run.table.records))
         changed[id(run.table)][1][run.index] = record
     tables = {key: attrs.evolve(table, records=tuple(new)) for key, (table, new) in changed.items()}
-    return [attrs.evolve(run, table=tables[id(run.table)]) for run in runs]
+    return [RunData(tables[id(run.table)], run.index, run.binding) for run in runs]
 
 
 def tables_of(

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.readers.columns import Columns
+from dr_gen.readers.decoding import REFUSED
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.number_arrays import Numbers
 from dr_gen.readers.plain_files import NotPlainError, pieces
@@ -27,7 +28,6 @@ from dr_gen.readers.plain_lines import (
     ABSENT_BITS,
     ESCAPED,
     NAN_STAND_IN,
-    REFUSED,
     Block,
     Decoded,
     Part,

@@ -49,7 +49,7 @@ def complete_columns(
     all_axes = list(range(len(schema.xs)))
     if NEEDED not in schema.xs or any(log.axes != all_axes for log in logs):
         return None
-    splits = _Split.all_of(parts)
+    splits = _Split.all_of(parts, len(schema.splits))
     n_blocks = sum(len(split.starts) for split in splits)
     number = np.empty(n_blocks, np.int64)
     number[np.argsort(np.concatenate([split.first_row for split in splits]))] = np.arange(n_blocks)
@@ -98,10 +98,11 @@ class _Split:
         return int(self.sizes.sum())
 
     @classmethod
-    def all_of(cls, parts: Sequence[Rows]) -> list[_Split]:
-        """The splits that there are."""
+    def all_of(cls, parts: Sequence[Rows], n_splits: int) -> list[_Split]:
+        """The splits that there are, of those that have a code."""
         offsets = np.cumsum([0, *map(len, parts)])
-        codes = sorted({code for part in parts for code in np.unique(part.split).tolist()})
+        there = [np.bincount(part.split, minlength=n_splits) for part in parts]
+        codes = np.flatnonzero(np.sum(there, axis=0)).tolist()
         return [cls._of(code, parts, offsets) for code in codes]
 
     @classmethod
