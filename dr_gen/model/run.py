@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
 from typing import Any, Generic, Self
 
 import attrs
@@ -337,6 +336,8 @@ class RunData(Editable, Mapping[str, SplitMetrics], Generic[C_co, I_co]):
         return f"RunData {self.id!r}: {self.status}, {curves} ({splits})"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         facts = {"status": self.status, "experiment": self.experiment, "source": self.source}
         facts["reasons"] = "; ".join(self.reasons)
         rows = [*facts.items(), *((k, str(v)) for k, v in self.hpms.items())]

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -30,9 +29,13 @@ from dr_gen.readers.jsonlines.reader import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.mlflow.reader import MlflowReader
 from dr_gen.readers.native.reader import NativeReader
+from dr_gen.readers.plugins import declared
 from dr_gen.readers.tensorboard.reader import TensorBoardReader
 from dr_gen.readers.wandb.reader import WandbReader
-from dr_gen.readers.wandb_export import WandbExportReader
+from dr_gen.readers.wandb_export.reader import WandbExportReader
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["FORMATS", "GROUP", "Formats", "detect", "discover", "formats", "names", "reader"]
 
@@ -114,7 +117,7 @@ def discover(plugins: Iterable[EntryPoint]) -> Formats:
 @functools.cache
 def formats() -> Formats:
     """Our formats and those of installed packages; looked for once."""
-    return discover(entry_points(group=GROUP))
+    return discover(declared(GROUP))
 
 
 def names() -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from dr_gen.readers.mlflow.reader import MlflowReader
 from dr_gen.readers.native.reader import NativeReader
 from dr_gen.readers.tensorboard.reader import TensorBoardReader
 from dr_gen.readers.wandb.reader import WandbReader
-from dr_gen.readers.wandb_export import WandbExportReader
+from dr_gen.readers.wandb_export.reader import WandbExportReader
 from dr_gen.testing import log_lines
 
 
