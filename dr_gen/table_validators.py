@@ -223,7 +223,7 @@ def unfinished_curves(table: RunTable) -> list[tuple[int, MetricCurve]]:
     bad = np.flatnonzero(~np.isfinite(np.asarray(curves.values)))
     if len(bad) == 0:
         return []
-    found = np.unique(np.searchsorted(curves.start, bad, side="right") - 1)
+    found = np.flatnonzero(np.bincount(np.searchsorted(curves.start, bad, side="right") - 1))
     # A run names its splits in the order of their first block.
     key = curves.run.astype(np.int64) * len(curves.splits) + curves.split
     order = np.lexsort((curves.block, key))

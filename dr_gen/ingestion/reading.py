@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -38,8 +37,6 @@ __all__ = [
     "read_sources",
     "renamed",
 ]
-
-_log = logging.getLogger("dr_gen")
 
 Progress = Callable[[int, int], None]
 """Called with the number of sources done and the number there are."""
@@ -237,7 +234,10 @@ def _as_logged(sources: Sequence[Source], rules: Rules) -> Iterator[ReadResult]:
         except Exception as error:
             # One by one it hits a single file; said, since it is slow and a fault of the reader.
             left = len(sources) - done
-            _log.warning("%s: %d files read one by one: %r", sources[0].reader.name, left, error)
+            import logging
+
+            log = logging.getLogger("dr_gen")
+            log.warning("%s: %d files read one by one: %r", sources[0].reader.name, left, error)
     for source, option in zip(sources[done:], options[done:], strict=True):
         yield _read_one(source, option)
 

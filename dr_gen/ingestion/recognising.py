@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -140,6 +139,8 @@ def together(path: str, others: Sequence[str]) -> str:
         other[len(folder) :] if other.startswith(folder) else os.path.relpath(other, folder)
         for other in others
     )
+    import hashlib  # here, since most logs are a single file
+
     text = "\0".join(names).encode("utf-8", "surrogateescape")
     return hashlib.blake2b(text, digest_size=8).hexdigest()
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import os
 import re
-import secrets
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
@@ -49,7 +49,7 @@ ESCAPED: Final = re.compile('[\x00-\x1f"\\\\\ud800-\udfff]')
 
 # NaN is no JSON, so that a decoder refuses it. No log holds a number of 48 random bits. The space
 # keeps what is glued to it apart: NaN5 is no number, and must not become one.
-_STAND_IN: Final = b"-1.%015d" % secrets.randbelow(10**15) + b"7e-251 "
+_STAND_IN: Final = b"-1.%015d" % (int.from_bytes(os.urandom(16)) % 10**15) + b"7e-251 "
 NAN_STAND_IN: Final = float(_STAND_IN)
 """Stands for the token NaN while a line is decoded."""
 

@@ -31,7 +31,6 @@ from dr_gen.readers.lines import JsonLines, decoded_head
 from dr_gen.readers.measurements import CellNotes, flat_metrics
 from dr_gen.readers.native.bulk import read_many
 from dr_gen.readers.native.logs import TAIL, end_time
-from dr_gen.readers.native.more import read_more
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import differing, flat_config, named
 
@@ -122,6 +121,8 @@ class NativeReader:
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
         """What `read` would give for files that grew, from what was appended; None: it cannot."""
+        from dr_gen.readers.native.more import read_more
+
         return read_more(items, self.clock)
 
 
