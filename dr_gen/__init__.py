@@ -87,9 +87,9 @@ __all__ = [*sorted(_HOMES), "__version__", "testing"]
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from dr_gen.version import VERSION
 
-        return version("dr_gen")
+        return VERSION
     if name == "testing":
         return importlib.import_module("dr_gen.testing")
     if name not in _HOMES:

@@ -25,7 +25,6 @@ survives pickling (the arguments of the exception are its fields).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 import attrs
@@ -59,6 +58,8 @@ def nearest(name: str, known: Sequence[str], limit: int = 3) -> list[str]:
     >>> nearest("optim.Lr", ["optim.lr", "seed", "lr"])
     ['optim.lr', 'lr']
     """
+    import difflib  # here, since nothing is amiss most times
+
     folded = name.casefold()
     by_fold: dict[str, list[str]] = {}
     for candidate in known:

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import logging
-import multiprocessing
 import os
-import pickle
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
-from multiprocessing.connection import Connection
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 
 from dr_gen.errors import DrGenError, UsageError, WorkerError
 
-__all__ = ["SERIAL", "Workers", "beginning", "run"]
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+    from multiprocessing.connection import Connection
 
-_log = logging.getLogger("dr_gen")
+__all__ = ["SERIAL", "Workers", "beginning", "run"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -191,14 +186,22 @@ def _packed(job: object, items: Sequence[object]) -> list[_Packed]:
 
     Packed here and not by the pool, whose threads trip over what cannot be pickled.
     """
+    # Here, as all that starts or serves processes: most loads are done by this one alone.
+    import pickle
+
     try:
         return [(place, pickle.dumps((job, item))) for place, item in enumerate(items)]
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        _log.warning("done in one process, since it cannot be sent to another: %s", error)
+        import logging
+
+        log = logging.getLogger("dr_gen")
+        log.warning("done in one process, since it cannot be sent to another: %s", error)
         return []
 
 
 def _unpacked(packed: _Packed) -> Any:
+    import pickle
+
     job, item = pickle.loads(packed[1])
     return job(item)
 
@@ -212,6 +215,8 @@ def _submitted(
     *,
     recall: bool,
 ) -> list[_Result]:
+    from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+
     results: dict[int, _Result] = {}
     waiting = deque(enumerate(items))
     begun: dict[Future[_Result], int] = {}
@@ -259,6 +264,7 @@ def _processes(number: int) -> Iterator[Executor]:
     Spawned, on every system: a process that is forked inherits the locks of threads that it does
     not have (of HDF5, of polars), and the lock of a store along with them.
     """
+    import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     context = multiprocessing.get_context("spawn")
@@ -277,6 +283,9 @@ def _processes(number: int) -> Iterator[Executor]:
 
 def _begin(leash: Connection) -> None:
     """Make this process a worker, which ends when the other end of `leash` does."""
+    import signal
+    import threading
+
     # Ctrl-C reaches every process of a terminal; what becomes of us is for our parent to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -159,15 +159,25 @@ def _holes(
     steps = x[index + 1] - x[index]
     ends = np.cumsum(sizes - 1)
     firsts = ends - (sizes - 1)
-    uneven = steps != np.repeat(steps[firsts], sizes - 1)
-    for place in np.flatnonzero(np.logical_or.reduceat(uneven, firsts)).tolist():
-        low, high = int(firsts[place]), int(ends[place])
-        # More than half of them are the median.
-        few = 2 * int(np.count_nonzero(uneven[low:high])) < high - low
-        usual = int(steps[low]) if few else None
-        if (hole := _hole(steps[low:high], usual)) is not None:
-            at, missing = hole
-            yield place, missing, int(x[index[low + at]]), int(x[index[low + at] + 1])
+    uneven = np.flatnonzero(steps != np.repeat(steps[firsts], sizes - 1))
+    of = np.searchsorted(ends, uneven, side="right")
+    n_uneven = np.bincount(of, minlength=len(sizes))
+    # More than half of them are the median: the first step then is the usual one.
+    few = 2 * n_uneven < sizes - 1
+    usual = steps[firsts[of]]
+    over = np.flatnonzero(few[of] & (steps[uneven] > usual))
+    over = over[steps[uneven[over]] % usual[over] == 0]
+    missing = steps[uneven[over]] // usual[over] - 1
+    places, begin = np.unique(of[over], return_index=True)
+    counts = np.add.reduceat(missing, begin) if len(begin) else begin
+    low = index[uneven[over[begin]]]
+    found = (places, counts, x[low], x[low + 1])
+    yield from zip(*(column.tolist() for column in found), strict=True)
+    for place in np.flatnonzero((n_uneven > 0) & ~few).tolist():
+        at, end = int(firsts[place]), int(ends[place])
+        if (hole := _hole(steps[at:end])) is not None:
+            where = int(index[at + hole[0]])
+            yield place, hole[1], int(x[where]), int(x[where + 1])
 
 
 def _gap(
@@ -180,15 +190,14 @@ def _gap(
     return _missing(curves, curve, axis, missing, int(xs[at]), int(xs[at + 1]))
 
 
-def _hole(steps: NDArray[np.int64], usual: int | None = None) -> tuple[int, int] | None:
+def _hole(steps: NDArray[np.int64]) -> tuple[int, int] | None:
     """The first step over a hole, and how many points are missing in all; None without one."""
     n = len(steps)
-    if usual is None:
-        ordered = np.sort(steps)
-        # As the median of all, which takes ten times as long for a few numbers.
-        usual = (int(ordered[(n - 1) // 2]) + int(ordered[n // 2])) // 2
-        if usual < 1 or 2 * np.count_nonzero(steps == usual) < n:
-            return None
+    ordered = np.sort(steps)
+    # As the median of all, which takes ten times as long for a few numbers.
+    usual = (int(ordered[(n - 1) // 2]) + int(ordered[n // 2])) // 2
+    if usual < 1 or 2 * np.count_nonzero(steps == usual) < n:
+        return None
     larger = np.flatnonzero(steps > usual)
     holes = larger[steps[larger] % usual == 0]
     if len(holes) == 0:
@@ -214,7 +223,7 @@ def unfinished_curves(table: RunTable) -> list[tuple[int, MetricCurve]]:
     bad = np.flatnonzero(~np.isfinite(np.asarray(curves.values)))
     if len(bad) == 0:
         return []
-    found = np.unique(np.searchsorted(curves.start, bad, side="right") - 1)
+    found = np.flatnonzero(np.bincount(np.searchsorted(curves.start, bad, side="right") - 1))
     # A run names its splits in the order of their first block.
     key = curves.run.astype(np.int64) * len(curves.splits) + curves.split
     order = np.lexsort((curves.block, key))

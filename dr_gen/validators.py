@@ -24,6 +24,7 @@ from dr_gen.screens import (
     screened_by,
 )
 from dr_gen.table_validators import (
+    Found,
     Validator,
     blown,
     expected_epochs,
@@ -31,6 +32,7 @@ from dr_gen.table_validators import (
     found_by,
     gaps,
     non_finite_values,
+    on_tables,
 )
 from dr_gen.verdicts import EPOCH_KEYS, Verdicts, epochs_reached, has_end, usual_blocks
 
@@ -133,12 +135,15 @@ def expected_splits(splits: Sequence[str]) -> Validator:
     return check
 
 
-def end_marker(run: RunData) -> Iterator[Finding]:
+@on_tables
+def end_marker(table: RunTable) -> Found:
     """A log of a format that marks its end, without the mark: ``no-end-marker``."""
-    if run.metadata.get("format") == "native" and not has_end(run.metadata):
-        hint = "the process was stopped, or is still running"
-        message = "the log has no end marker"
-        yield finding_about(run, "no-end-marker", message, Severity.WARNING, hint=hint)
+    hint = "the process was stopped, or is still running"
+    for index, record in enumerate(table.records):
+        if record.metadata.get("format") == "native" and not has_end(record.metadata):
+            run, message = RunData(table, index), "the log has no end marker"
+            found = finding_about(run, "no-end-marker", message, Severity.WARNING, hint=hint)
+            yield index, found
 
 
 def default_validators(

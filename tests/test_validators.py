@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dr_gen.errors import UsageError
 from dr_gen.group_validators import validate_group
@@ -13,6 +16,7 @@ from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
+from dr_gen.table_validators import found_by, gaps
 from dr_gen.validators import (
     default_validators,
     epochs_reached,
@@ -114,6 +118,33 @@ def test_gap_counts_missing_points() -> None:
     (finding,) = checked.findings
     assert finding.code == "gap"
     assert finding.message == "val: 2 points missing, first between epoch 2 and 5"
+
+
+def gap_in(xs: list[int]) -> set[str]:
+    """What is said of x that increases, worked out point by point."""
+    steps = [b - a for a, b in itertools.pairwise(xs)]
+    usual = int(np.median(steps))
+    holes = [i for i, step in enumerate(steps) if step > usual and step % usual == 0]
+    if len(xs) < 3 or 2 * steps.count(usual) < len(steps) or not holes:
+        return set()
+    n = sum(steps[i] // usual - 1 for i in holes)
+    between = f"epoch {xs[holes[0]]} and {xs[holes[0] + 1]}"
+    return {f"val: {n} point{'' if n == 1 else 's'} missing, first between {between}"}
+
+
+@given(st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=12), min_size=1, max_size=6))
+def test_gaps_of_many_runs(steps: list[list[int]]) -> None:
+    """Of runs judged together each has the gap that its own points tell."""
+    xs = [[0, *itertools.accumulate(of_run)] for of_run in steps]
+    runs = [
+        run({"val/acc1": on(of_run, [1.0] * len(of_run))}, id=f"r{i}")
+        for i, of_run in enumerate(xs)
+    ]
+    table = RunGroup.from_runs(runs).table
+    found: list[set[str]] = [set() for _ in runs]
+    for index, finding in found_by(gaps, table) or ():
+        found[index].add(finding.message)
+    assert found == [gap_in(of_run) for of_run in xs]
 
 
 def test_other_rate_of_logging_is_no_gap() -> None:

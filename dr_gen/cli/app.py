@@ -62,9 +62,9 @@ JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from dr_gen.version import VERSION
 
-        print(f"dr-gen {version('dr_gen')}")
+        print(f"dr-gen {VERSION}")
         raise typer.Exit
 
 

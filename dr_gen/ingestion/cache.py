@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ import attrs
 
 from dr_gen.errors import DrGenError, StoreBusyError, StoreError
 from dr_gen.ingestion.applying import apply, is_current
-from dr_gen.ingestion.planning import PathLike, plan, roots_of
+from dr_gen.ingestion.planning import plan
 from dr_gen.ingestion.reading import Progress
+from dr_gen.ingestion.roots import Roots
 from dr_gen.model.group import RunGroup
 from dr_gen.parallel import SERIAL, Workers
 from dr_gen.store import catalogue as catalogues
@@ -72,17 +73,17 @@ def folder() -> Path:
 
 
 def load(
-    source: PathLike | Sequence[PathLike],
+    roots: Roots,
     options: Mapping[str, Any],
     progress: Progress | None = None,
     workers: Workers = SERIAL,
     **settings: Any,
 ) -> RunGroup | None:
-    """The runs of `source` by way of its store in the cache; None when the cache is of no use.
+    """The runs of `roots` by way of its store in the cache; None when the cache is of no use.
 
     Parameters
     ----------
-    source : path or sequence of paths
+    roots : Roots
     options : mapping
         As for `plan`.
     progress : callable, optional
@@ -96,18 +97,18 @@ def load(
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
     """
-    place = folder() / _key(source, options)
+    place = folder() / _key(roots, options)
     store = place / _STORE
     try:
-        decided = plan(source, store, **options)
+        decided = plan(roots, store, **options)
         if not decided.sources:
             return None  # what to say of a folder without logs does not depend on what was there
         if not is_current(decided, keep_gone=False):
             with writing(store, _PATIENCE):
                 if _changed(store, decided.before):
-                    decided = plan(source, store, **options)
+                    decided = plan(roots, store, **options)
                 apply(decided, progress=progress, keep_gone=False, workers=workers)
-            _write_about(place, source)
+            _write_about(place, roots)
         group = open_store(store, **settings)
     except StoreError as error:
         if not isinstance(error, StoreBusyError):  # damaged: the next load makes it anew
@@ -124,10 +125,9 @@ def load(
     return group
 
 
-def _key(source: PathLike | Sequence[PathLike], options: Mapping[str, Any]) -> str:
-    roots = roots_of(source)
+def _key(roots: Roots, options: Mapping[str, Any]) -> str:
     facts = [
-        [[os.path.abspath(root), str(root)] for root in roots],
+        [[*both] for both in zip(roots.absolute(), roots.paths, strict=True)],
         {k: attrs.asdict(v) if attrs.has(type(v)) else v for k, v in sorted(options.items())},
         [stamp()["version"], stamp()["schema"]],
     ]
@@ -139,9 +139,8 @@ def _changed(store: Path, before: catalogues.Catalogue) -> bool:
     return (catalogues.read(store, sources=True) if there else catalogues.Catalogue()) != before
 
 
-def _write_about(place: Path, source: PathLike | Sequence[PathLike]) -> None:
-    sources = [os.path.abspath(root) for root in roots_of(source)]
-    about = {**stamp(), "sources": sources}
+def _write_about(place: Path, roots: Roots) -> None:
+    about = {**stamp(), "sources": roots.absolute()}
     with replacing(place / _ABOUT) as temporary:
         temporary.write_text(json.dumps(about) + "\n", encoding="ascii")
 

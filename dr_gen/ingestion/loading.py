@@ -1,45 +1,39 @@
-"""From files or a store to a group of runs. Bad content of a log never raises: see findings."""
+"""From files or a store to a group of runs. Bad content of a log never raises: see findings.
+
+What reads logs, keeps a cache, writes a store or starts processes is imported by the call that
+needs it: it takes longer to import than a store takes to open.
+"""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
-from dr_gen.errors import UsageError
-from dr_gen.group_validators import validate_group
-from dr_gen.ingestion import cache as caches
-from dr_gen.ingestion.applying import apply
-from dr_gen.ingestion.batches import is_much, who_reads
 from dr_gen.ingestion.collector import paused
-from dr_gen.ingestion.handing_over import read_by
-from dr_gen.ingestion.planning import PathLike, plan, roots_of
-from dr_gen.ingestion.plans import Plan, Source
-from dr_gen.ingestion.reading import Progress, drained, read_sources, renamed
-from dr_gen.ingestion.rechecking import rechecked
-from dr_gen.ingestion.rules import Rules
-from dr_gen.model.direction import Direction
-from dr_gen.model.finding import Finding
+from dr_gen.ingestion.opening import open_store, refuse_for_stores
+from dr_gen.ingestion.roots import roots_of
+from dr_gen.model.binding import UNBOUND
 from dr_gen.model.group import RunGroup
-from dr_gen.model.labels import Labels
-from dr_gen.model.run import RunData
 from dr_gen.parallel import SERIAL, Workers, beginning
-from dr_gen.readers.contract import ColumnMap
 from dr_gen.store import catalogue as catalogues
-from dr_gen.store import store as stores
-from dr_gen.store.ondemand import Reading
-from dr_gen.store.writing import PATIENCE, writing
-from dr_gen.typed_runs import Factory, binding_of
-from dr_gen.validators import Validator
+from dr_gen.store.lock import PATIENCE
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from dr_gen.ingestion.reading import Progress
+    from dr_gen.ingestion.roots import PathLike
+    from dr_gen.model.direction import Direction
+    from dr_gen.model.labels import Labels
+    from dr_gen.readers.contract import ColumnMap
+    from dr_gen.typed_runs import Factory
+    from dr_gen.validators import Validator
 
 __all__ = ["ingest", "load", "open_store"]
-
-_HOW_TO_READ = ("format", "columns", "experiment")
 
 C = TypeVar("C")
 ImplT = TypeVar("ImplT")
@@ -156,7 +150,11 @@ def load(
         If a worker did not do its part; nothing is kept of it.
     """
     crew = Workers.of(workers, executor)
-    binding = binding_of(config, impl)  # a mistake is told before anything is read
+    binding = UNBOUND
+    if config is not None or impl is not None:
+        from dr_gen.typed_runs import binding_of
+
+        binding = binding_of(config, impl)  # a mistake is told before anything is read
     options: dict[str, Any] = {
         "format": format,
         "experiment": experiment,
@@ -178,44 +176,21 @@ def _loaded(
     crew: Workers,
     settings: Mapping[str, Any],
 ) -> RunGroup:
-    given = _listed(path)
-    roots = roots_of(given)
-    any_store = any(map(catalogues.exists, filter(os.path.isdir, roots)))
-    if any_store and all(map(catalogues.exists, roots)):
-        _refuse_for_stores(options)
-    checks = None if validators is None else tuple(validators)
-    if len(roots) == 1 and any_store:
-        return rechecked(open_store(roots[0], **settings), options["expected_epochs"], checks)
-    if cache and validators is None and not any_store:
-        cached = caches.load(given, options, progress, crew, **settings)
-        if cached is not None:
-            return validate_group(cached)
-    early = crew if not crew.alone and is_much(roots) else SERIAL
-    with beginning(early, read_by.__module__) as begun:
-        decided = plan(roots, **options)  # each made a path once
-        rules = attrs.evolve(decided.rules, validators=checks)
-        begun = crew if early.alone else begun
-        sizes = [] if crew.alone else [*map(_size, decided.sources)]
-        if who_reads(begun, sum(sizes)).alone or not decided.sources:
-            results = read_sources(decided.sources, rules, progress)
-            found = [finding for result in results for finding in result.findings]
-            runs = [run for result in results for run in result.runs]
-            results.clear()
-        else:
-            # By way of files: arrays that are sent between processes are copied several times.
-            with tempfile.TemporaryDirectory(prefix="dr_gen-") as folder:
-                runs, found = read_by(begun, decided.sources, sizes, rules, folder, progress)
-        return _together(decided, rules, drained(runs), found, settings)
+    roots = roots_of(_listed(path))
+    if roots.only_stores:
+        refuse_for_stores(options)
+    if not roots.only_stores or len(roots.stores) != 1:
+        # Here, since who opens a store needs nothing that reads logs.
+        from dr_gen.ingestion.from_logs import group_of_logs
 
+        return group_of_logs(roots, options, validators, progress, cache, crew, settings)
+    group = open_store(roots.stores[0], **settings)
+    epochs = options["expected_epochs"]
+    if epochs is None and validators is None:
+        return group
+    from dr_gen.ingestion.rechecking import rechecked
 
-def _refuse_for_stores(options: Mapping[str, Any]) -> None:
-    """What says how logs are read is of no effect where there are none."""
-    given = [name for name in _HOW_TO_READ if options[name] is not None]
-    if given:
-        raise UsageError(
-            f"{', '.join(given)} cannot be given for a store, whose logs were read when it was "
-            "filled; ingest them again, or load the logs themselves"
-        )
+    return rechecked(group, epochs, None if validators is None else tuple(validators))
 
 
 def _listed(paths: Any) -> PathLike | Sequence[PathLike]:
@@ -223,61 +198,6 @@ def _listed(paths: Any) -> PathLike | Sequence[PathLike]:
     one = isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable)
     given: PathLike | Sequence[PathLike] = paths if one else list(paths)
     return given
-
-
-def _size(source: Source) -> int:
-    try:
-        return source.path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _together(
-    decided: Plan,
-    rules: Rules,
-    read: Iterable[RunData],
-    found: Iterable[Finding],
-    settings: Mapping[str, Any],
-) -> RunGroup:
-    """The runs of the stores of a plan, and those that were read, as one group."""
-    runs: list[RunData] = []
-    findings = list(decided.findings)
-    for store in decided.stores:
-        stored = rechecked(open_store(store), rules.expected_epochs, rules.validators)
-        runs += stored
-        findings += stored.source_findings
-    runs += read
-    findings += found
-    named = renamed(runs)
-    runs.clear()
-    group = RunGroup.from_runs(drained(named), source_findings=tuple(findings), **settings)
-    return validate_group(group)
-
-
-def open_store(path: PathLike, **settings: Any) -> RunGroup:
-    """The runs of a store.
-
-    Parameters
-    ----------
-    path : path
-    **settings
-        Attributes of the group: `noise`, `labels`, `directions`; and `chunks`, an int or
-        ``"auto"``, for a store larger than memory: values are left in their files, a curve reads
-        only its own, and ``group.curves(address)`` is an array of dask (the extra ``dask``) with
-        about so many numbers in each chunk.
-
-    Raises
-    ------
-    UsageError
-        If `chunks` make no sense, or dask is not installed.
-    StoreFormatError
-        If a file is damaged, or of a form that this version does not read.
-    StoreError
-        If there is no store, or a file of it is missing or may not be read.
-    """
-    group = stores.open_store(path, **settings)
-    # What is said of runs beside one another holds for these runs, however they came together.
-    return validate_group(group) if catalogues.has_sources(Path(path)) else group
 
 
 def ingest(
@@ -328,18 +248,25 @@ def ingest(
     SourceNotFoundError, UnknownFormatError, AmbiguousFormatError, UnknownKeyError
         See `plan`.
     """
-    given = _listed(source)
+    from dr_gen.ingestion.applying import apply
+    from dr_gen.ingestion.batches import is_much
+    from dr_gen.ingestion.planning import plan
+    from dr_gen.store import store as stores
+    from dr_gen.store.ondemand import Reading
+    from dr_gen.store.writing import writing
+
+    given = roots_of(_listed(source))
     crew = Workers.of(workers, executor)
     names = ("noise", "labels", "directions")
     settings = {name: options.pop(name) for name in names if name in options}
-    if options.get("validators") is not None or any(map(catalogues.exists, roots_of(given))):
-        group = load(given, workers=workers, executor=executor, **{**options, "cache": False})
+    if options.get("validators") is not None or given.stores:
+        group = load(given.paths, workers=workers, executor=executor, **{**options, "cache": False})
         stores.save(group, store, compress=compress, timeout=timeout)
         return open_store(store, reading=Reading(), **settings)
     for name in ("validators", "cache"):
         options.pop(name, None)
     progress = options.pop("progress", None)
-    new = not crew.alone and not catalogues.exists(Path(store)) and is_much(roots_of(given))
+    new = not crew.alone and not catalogues.exists(Path(store)) and is_much(given.paths)
     with (
         paused(),
         writing(Path(store), timeout),

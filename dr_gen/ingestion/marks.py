@@ -11,7 +11,6 @@ all of it; ``load(…, cache=False)`` and a new store always do.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -161,4 +160,6 @@ def _read(file: int, start: int, end: int) -> bytes:
 
 
 def _check(last: bytes) -> str:
+    import hashlib  # here, since a load that keeps nothing marks nothing
+
     return hashlib.blake2b(last, digest_size=8).hexdigest()

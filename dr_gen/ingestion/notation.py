@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any, Generic, overload
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from dr_gen.errors import NotOneError
 from dr_gen.ingestion.loading import load
-from dr_gen.ingestion.planning import PathLike
 from dr_gen.model.binding import C_co, I_co
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
-from dr_gen.typed_runs import Factory
+
+if TYPE_CHECKING:
+    from dr_gen.ingestion.roots import PathLike
+    from dr_gen.typed_runs import Factory
 
 __all__ = ["Run"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -11,26 +11,24 @@ from typing import Final
 
 import attrs
 
-from dr_gen.errors import SourceNotFoundError, UnknownFormatError, UsageError
+from dr_gen.errors import UnknownFormatError
 from dr_gen.ingestion.memory import Look, Looks, Memory
 from dr_gen.ingestion.plans import Kind, Late, Plan, Source, Step
 from dr_gen.ingestion.recognising import COPY, PART, Files, Found, Seen, recognised, together
+from dr_gen.ingestion.roots import Asked, PathLike, Roots, roots_of
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding
 from dr_gen.readers import formats
 from dr_gen.readers.contract import ColumnMap
 from dr_gen.readers.run_dirs import experiment_of
 from dr_gen.readers.tree import experiment_name
-from dr_gen.store import catalogue as catalogues
 from dr_gen.store.sources import SourceRecord
 
-__all__ = ["PathLike", "plan", "roots_of", "unique"]
-
-PathLike = str | os.PathLike[str]
+__all__ = ["plan", "unique"]
 
 
 def plan(
-    source: PathLike | Sequence[PathLike],
+    source: Asked,
     store: PathLike | None = None,
     *,
     format: str | None = None,
@@ -71,11 +69,11 @@ def plan(
     """
     named = experiment is not None
     rules = Rules(format, columns or ColumnMap(), expected_epochs, deleted=deleted, named=named)
-    return _plan(source, store, rules, experiment, whole=())
+    return _plan(roots_of(source), store, rules, experiment, whole=())
 
 
 def _plan(
-    source: PathLike | Sequence[PathLike],
+    roots: Roots,
     store: PathLike | None,
     rules: Rules,
     experiment: str | None,
@@ -84,10 +82,9 @@ def _plan(
     reader = None if rules.format is None else formats.reader(rules.format)
     target = None if store is None else Path(store)
     memory = Memory(target, rules, whole)
-    roots = roots_of(source)
     findings = [] if reader is not None else list(formats.formats().findings)
     searches = [*_searches(roots, experiment, memory, findings)]
-    absolute = tuple(map(os.path.abspath, roots))
+    absolute = () if target is None else roots.absolute()
     as_before = memory.is_as_before(absolute, [(s.experiment, s.looks) for s in searches])
     sources: Sequence[Source]
     steps: Sequence[Step]
@@ -105,62 +102,52 @@ def _plan(
             steps = (*_steps(memory, seen, sources, what, absolute),)
             grown = {one.look.path for one in seen if one.look.grown}
         if odd := grown.difference(step.record.path for step in steps if step.since is not None):
-            return _plan(source, store, rules, experiment, {*whole, *odd})
+            return _plan(roots, store, rules, experiment, {*whole, *odd})
     n_files = sum(len(search.looks) for search in searches)
-    searched = {search.root for search in searches}
-    stores = tuple(root for root in roots if str(root) not in searched)
-    if not (sources or stores or memory.before.sources) and not any(f.path for f in findings):
-        where = ", ".join(map(str, roots))
+    if not (sources or roots.stores or memory.before.sources) and not any(f.path for f in findings):
+        where = ", ".join(roots.paths)
         reason = f"no training log was recognised in {n_files} file{'' if n_files == 1 else 's'}"
         looked_for = formats.names() if rules.format is None else (rules.format,)
         raise UnknownFormatError(where, looked_for, reason)
-    found = (sources, stores, tuple(findings), n_files)
-    again = partial(_again, source, store, rules, experiment, whole)
+    found = (sources, roots.stores, tuple(findings), n_files)
+    again = partial(_again, roots, store, rules, experiment, whole)
     return Plan(*found, steps, target, memory.before, rules, absolute, as_before, again)
 
 
 def _again(
-    source: PathLike | Sequence[PathLike],
+    roots: Roots,
     store: PathLike | None,
     rules: Rules,
     experiment: str | None,
     whole: Collection[str],
     more: Collection[str],
 ) -> Plan:
-    return _plan(source, store, rules, experiment, {*whole, *more})
-
-
-def roots_of(source: PathLike | Sequence[PathLike]) -> list[Path]:
-    """The paths given, each there.
-
-    Raises
-    ------
-    SourceNotFoundError
-        If one is not.
-    UsageError
-        If there is none, or one is no path.
-    """
-    paths = [source] if isinstance(source, str | os.PathLike) else source
-    given = isinstance(paths, Sequence) and len(paths) > 0
-    if not given or not all(isinstance(p, str | os.PathLike) and os.fspath(p) for p in paths):
-        raise UsageError(f"expected folders or files of runs, or stores; found {source!r}")
-    roots = [p if isinstance(p, Path) else Path(p) for p in paths]
-    for root in roots:
-        if not os.path.lexists(root):
-            raise SourceNotFoundError(str(root))
-    return roots
+    return _plan(roots, store, rules, experiment, {*whole, *more})
 
 
 @attrs.frozen
 class _Search:
-    """The files below one of the paths given."""
+    """What was found at paths that were given.
 
-    root: str
+    Attributes
+    ----------
+    root : str or None
+        The folder that was searched; None where each file was given by its name.
+    experiment : str
+    looks : Looks
+    given : sequence of str
+        The files that were given.
+    """
+
+    root: str | None
     experiment: str
     looks: Looks
+    given: Sequence[str] = ()
 
-    def names(self) -> list[str]:
+    def names(self) -> Sequence[str]:
         """The names of all files."""
+        if self.root is None:
+            return self.given
         looks = self.looks
         return [*looks.kept.values(), *(look.given for look in looks.others), *looks.names]
 
@@ -179,23 +166,23 @@ def _files(memory: Memory, searches: Sequence[_Search]) -> Files:
 
 
 def _searches(
-    roots: Sequence[Path], experiment: str | None, memory: Memory, findings: list[Finding]
+    roots: Roots, experiment: str | None, memory: Memory, findings: list[Finding]
 ) -> Iterator[_Search]:
-    folders: dict[str, str] = {}
-    for root in roots:
-        top = str(root)
-        if not os.path.isdir(root):  # of many files given one by one most lie in one folder
-            folder = os.path.dirname(top)
-            if experiment is None and folder not in folders:
-                folders[folder] = experiment_name(root)
-            name = experiment if experiment is not None else folders[folder]
-            yield _Search(top, name, memory.look(memory.outside([top], top)))
-        elif not catalogues.exists(root):
-            files, unlisted = memory.walked(top)
-            findings += unlisted
-            of_folder = experiment_of(root) if experiment is None else experiment
-            name = experiment_name(root) if of_folder is None else of_folder
-            yield _Search(top, name, memory.look(memory.outside(files, top)))
+    stores = frozenset(map(str, roots.stores))
+    # Of many files given one by one most lie in one folder.
+    for folder, alike in itertools.groupby(roots.paths, roots.folder_of):
+        if folder is not None:
+            given = [*alike]
+            name = experiment_name(Path(given[0])) if experiment is None else experiment
+            yield _Search(None, name, memory.look(given), given)
+            continue
+        for top in alike:
+            if top not in stores:
+                files, unlisted = memory.walked(top)
+                findings += unlisted
+                of_folder = experiment_of(Path(top)) if experiment is None else experiment
+                name = experiment_name(Path(top)) if of_folder is None else of_folder
+                yield _Search(top, name, memory.look(memory.outside(files, top)))
 
 
 def _unchanged(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -37,8 +37,6 @@ __all__ = [
     "read_sources",
     "renamed",
 ]
-
-_log = logging.getLogger("dr_gen")
 
 Progress = Callable[[int, int], None]
 """Called with the number of sources done and the number there are."""
@@ -189,27 +187,40 @@ def judged(
     own = [sum(len(run.findings) for run in result.runs) for result in results]
     looked_at = iter(validate_all(runs, rules.checks, names))
     return [
-        attrs.evolve(result, runs=tuple(itertools.islice(looked_at, len(result.runs))), own=n)
+        # Not evolved, which takes several times as long.
+        ReadResult(
+            tuple(itertools.islice(looked_at, len(result.runs))),
+            result.findings,
+            result.closed,
+            result.state,
+            n,
+            result.end,
+        )
         for result, n in zip(results, own, strict=True)
     ]
 
 
-def options_for(source: Source, rules: Rules) -> ReadOptions:
-    """What a reader is told of a source."""
-    parts = Paths(source.parts)
-    return ReadOptions(source.experiment, rules.columns, parts, rules.deleted, rules.named)
+def options_for(sources: Sequence[Source], rules: Rules) -> list[ReadOptions]:
+    """What a reader is told of each source; nearly always it is told the same of many."""
+
+    @functools.cache
+    def options(experiment: str, parts: tuple[str, ...]) -> ReadOptions:
+        return ReadOptions(experiment, rules.columns, Paths(parts), rules.deleted, rules.named)
+
+    return [options(source.experiment, source.parts) for source in sources]
 
 
 def _read_alike(sources: Sequence[Source], rules: Rules) -> Iterator[ReadResult]:
     """Sources of one reader, as the jobs they were logged in complete them."""
     for source, result in zip(sources, _as_logged(sources, rules), strict=True):
-        runs = surrounded(result.runs, source.around) if source.around else result.runs
-        yield attrs.evolve(result, runs=runs) if source.around else result
+        if source.around:
+            result = attrs.evolve(result, runs=surrounded(result.runs, source.around))
+        yield result
 
 
 def _as_logged(sources: Sequence[Source], rules: Rules) -> Iterator[ReadResult]:
     """Sources of one reader: all together if it can, else one by one."""
-    options = [options_for(source, rules) for source in sources]
+    options = options_for(sources, rules)
     read_many = getattr(sources[0].reader, "read_many", None)
     done = 0
     if read_many is not None:
@@ -223,7 +234,10 @@ def _as_logged(sources: Sequence[Source], rules: Rules) -> Iterator[ReadResult]:
         except Exception as error:
             # One by one it hits a single file; said, since it is slow and a fault of the reader.
             left = len(sources) - done
-            _log.warning("%s: %d files read one by one: %r", sources[0].reader.name, left, error)
+            import logging
+
+            log = logging.getLogger("dr_gen")
+            log.warning("%s: %d files read one by one: %r", sources[0].reader.name, left, error)
     for source, option in zip(sources[done:], options[done:], strict=True):
         yield _read_one(source, option)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -54,8 +54,9 @@ class Files(Mapping[str, Seen]):
 
     Parameters
     ----------
-    found : iterable of (str, str, iterable of str)
-        Where was searched, what the runs there belong to, and the files.
+    found : iterable of (str or None, str, iterable of str)
+        The folder that was searched, what the runs there belong to, and the files; without a
+        folder each file was asked for by its name, and they keep their order.
     look : callable
         Gives what is known of a file.
 
@@ -68,17 +69,21 @@ class Files(Mapping[str, Seen]):
     """
 
     def __init__(
-        self, found: Iterable[tuple[str, str, Iterable[str]]], look: Callable[[str], Look]
+        self,
+        found: Iterable[tuple[str | None, str, Iterable[str]]],
+        look: Callable[[str], Look],
     ) -> None:
         self._look = look
-        self._of: dict[str, tuple[str, str]] = {}
-        self._below: list[list[str]] = []
+        self._of: dict[str, tuple[str | None, str]] = {}
+        self._below: list[tuple[str | None, list[str]]] = []
         for root, experiment, names in found:
-            self._below.append(sorted(names))
-            self._of |= dict.fromkeys(self._below[-1], (root, experiment))
+            listed = [*names] if root is None else sorted(names)
+            self._below.append((root, listed))
+            self._of |= dict.fromkeys(listed, (root, experiment))
 
     def __getitem__(self, name: str) -> Seen:
-        return Seen(*self._of[name], self._look(name))
+        root, experiment = self._of[name]
+        return Seen(name if root is None else root, experiment, self._look(name))
 
     def __contains__(self, name: object) -> bool:
         return name in self._of
@@ -92,9 +97,9 @@ class Files(Mapping[str, Seen]):
     def ordered(self, some: Collection[str]) -> list[str]:
         """Some of them in the natural order of their paths, root by root."""
         listed: dict[str, None] = {}
-        for names in self._below:
+        for root, names in self._below:
             mine = [name for name in names if name in some and name not in listed]
-            listed |= dict.fromkeys(sorted(mine, key=natural_order))
+            listed |= dict.fromkeys(mine if root is None else sorted(mine, key=natural_order))
         return list(listed)
 
 
@@ -134,6 +139,8 @@ def together(path: str, others: Sequence[str]) -> str:
         other[len(folder) :] if other.startswith(folder) else os.path.relpath(other, folder)
         for other in others
     )
+    import hashlib  # here, since most logs are a single file
+
     text = "\0".join(names).encode("utf-8", "surrogateescape")
     return hashlib.blake2b(text, digest_size=8).hexdigest()
 
@@ -224,7 +231,7 @@ class _Recognition:
 
     def _alone(self, one: Seen) -> Source | None:
         """A file that nobody claims, if it is a log."""
-        look, path = one.look, Path(one.look.given)
+        look, path = one.look, Path(one.look.given)  # once: it takes as long as to recognise it
         known = look.known if look.same or look.grown else None
         if known is not None and not known.format and known.reason not in (PART, COPY):
             return None
@@ -234,7 +241,7 @@ class _Recognition:
             if look.given != one.root and not (usual and not _is_sidecar(path)):
                 return None
         try:
-            found = self._surest(look.given)
+            found = self._surest_of(look, path)
         except OSError as error:
             if look.given == one.root or path.suffix in (".jsonl", ".ndjson"):
                 message = f"the file cannot be read: {error.strerror or error}"
@@ -256,13 +263,24 @@ class _Recognition:
         OSError
             If it cannot be read.
         """
-        look = self._seen[given].look
+        return self._surest_of(self._seen[given].look, Path(given))
+
+    def _surest_of(self, look: Look, path: Path) -> tuple[Reader, Detection] | None:
         known = look.known if look.same or look.grown else None
         if known is not None and known.format in self._readers:
             return self._readers[known.format], Detection(known.confidence, known.reason)
         if self._named is not None:
             return self._named, _NAMED
-        return formats.detect(Path(given), _head(given))
+        with _opened(look.given) as file:
+            head = b""
+            if (early := formats.formats().early) is not None:
+                reader, n_bytes = early
+                head = os.read(file, n_bytes)
+                if len(head) == n_bytes:
+                    detection = reader.detect(path, head)
+                    if detection.confidence == 1.0:
+                        return reader, detection
+            return formats.detect(path, head + os.read(file, HEAD_BYTES - len(head)))
 
     def _with_others(self, source: Source, look: Look) -> Look:
         """A file held against what is known, together with those that are read with it."""
@@ -294,7 +312,8 @@ def _is_sidecar(path: Path) -> bool:
     return path.stem.casefold() in ("config", "args", "hparams", "params")
 
 
-def _head(path: str) -> bytes:
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int]:
     try:
         file = os.open(path, OPENING)
     except OSError:
@@ -305,6 +324,6 @@ def _head(path: str) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise OSError(None, _NO_FILE)
-        return os.read(file, HEAD_BYTES)
+        yield file
     finally:
         os.close(file)

@@ -92,9 +92,9 @@ def _go_on(
     reader: Any = formats.reader(found[0][1].format)
     before = _before(plan, [old for _, old, _ in found])
     items = []
-    for (step, old, more), run in zip(found, before, strict=True):
-        assert step.source is not None
-        options = options_for(step.source, plan.rules)
+    sources = [step.source for step, _, _ in found if step.source is not None]
+    told = options_for(sources, plan.rules)
+    for (step, old, more), run, options in zip(found, before, told, strict=True):
         state = None if old.mark is None else old.mark.state
         path = Path(step.record.given)
         items.append(More(path, old.run_id, options, run, state, more.last, more.tail))

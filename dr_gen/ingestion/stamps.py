@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,10 +58,14 @@ def is_settled(stamp: Stamp, now: int) -> bool:
 
 def digest_of(content: bytes) -> str:
     """The digest that stands in a `Stamp`."""
+    import hashlib  # here, since a load that keeps nothing compares nothing
+
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _digest(path: str | os.PathLike[str], since: int) -> str:
+    import hashlib
+
     with open(path, "rb") as file:
         file.seek(since)
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -264,6 +263,8 @@ class MetricCurve:
         return f"{text}, last {values[-1]:.6g}, best {best:.6g}"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         return f"<p>{escape(repr(self))}</p>"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -325,6 +326,8 @@ class MetricCurves(Mapping[str, MetricCurve]):
         return f"MetricCurves {self._name} on {', '.join(self)}"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         items = "".join(f"<li>{escape(repr(curve))}</li>" for curve in self.values())
         return f"<ul>{items}</ul>"
 

@@ -25,6 +25,11 @@ class Severity(enum.StrEnum):
         return list(Severity).index(self)
 
 
+def _severity(severity: str) -> Severity:
+    # Nearly always it is one, and to look for that takes longer than all the rest of a finding.
+    return severity if type(severity) is Severity else Severity(severity)
+
+
 @attrs.frozen
 class Finding:
     """One thing wrong or worth knowing.
@@ -54,7 +59,7 @@ class Finding:
 
     code: str
     message: str
-    severity: Severity = attrs.field(default=Severity.WARNING, converter=Severity)
+    severity: Severity = attrs.field(default=Severity.WARNING, converter=_severity)
     path: str | None = None
     line: int | None = None
     run: str | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import attrs
@@ -320,6 +319,8 @@ class HpmGroup:
         )
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         header, rows = self.sweep_table()
         head = "".join(f"<th>{escape(str(name))}</th>" for name in header)
         cells = ["".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows]

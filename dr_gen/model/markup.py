@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from html import escape
 
 from dr_gen.model.hpm import MISSING
 from dr_gen.model.hpm_group import HpmGroup
@@ -35,6 +34,8 @@ def group_text(hpms: HpmGroup, statuses: Sequence[Status]) -> str:
 
 def group_html(caption: str, hpms: HpmGroup, first: Iterable[RunData]) -> str:
     """A table of the `first` runs: id, status, important hyperparameters, seed, points."""
+    from html import escape
+
     keys = [*hpms.important, *([hpms.seed] if hpms.seed else [])]
     names = hpms.labels.key_names(keys)
     head = "".join(f"<th>{escape(n)}</th>" for n in ("run", "status", *names.values(), "points"))

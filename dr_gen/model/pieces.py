@@ -23,6 +23,9 @@ Ints = NDArray[np.int64]
 _LARGE = 1 << 20
 """Bytes from which on an array has memory of its own."""
 
+_OWN = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS if hasattr(mmap, "MAP_ANONYMOUS") else None
+"""Where there is no such memory, all of it comes from the C library."""
+
 _MANY_PIECES = 500
 """From here on numpy is faster with an index of every number."""
 
@@ -36,10 +39,11 @@ def room(size: int, dtype: Any) -> NDArray[Any]:
     ((2,), dtype('float64'))
     """
     n_bytes = size * np.dtype(dtype).itemsize
-    if n_bytes < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
+    if n_bytes < _LARGE or _OWN is None:
         return np.empty(size, dtype)
-    own = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return np.frombuffer(own, dtype)
+    # In small pages: of large ones, which numpy asks for, a virtual machine has few at hand, and
+    # may take a hundred times as long to find one as to clear it.
+    return np.frombuffer(mmap.mmap(-1, n_bytes, flags=_OWN), dtype)
 
 
 def joined(arrays: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
 from typing import Any, Generic, Self
 
 import attrs
@@ -337,6 +336,8 @@ class RunData(Editable, Mapping[str, SplitMetrics], Generic[C_co, I_co]):
         return f"RunData {self.id!r}: {self.status}, {curves} ({splits})"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         facts = {"status": self.status, "experiment": self.experiment, "source": self.source}
         facts["reasons"] = "; ".join(self.reasons)
         rows = [*facts.items(), *((k, str(v)) for k, v in self.hpms.items())]
@@ -363,7 +364,7 @@ def with_records(runs: Sequence[RunData], records: Sequence[RunRecord]) -> list[
             changed[id(run.table)] = (run.table, list(run.table.records))
         changed[id(run.table)][1][run.index] = record
     tables = {key: attrs.evolve(table, records=tuple(new)) for key, (table, new) in changed.items()}
-    return [attrs.evolve(run, table=tables[id(run.table)]) for run in runs]
+    return [RunData(tables[id(run.table)], run.index, run.binding) for run in runs]
 
 
 def tables_of(

@@ -34,6 +34,8 @@ class Status(enum.StrEnum):
 
 
 def _status(status: str) -> Status:
+    if type(status) is Status:
+        return status
     try:
         return Status(status)
     except ValueError:

@@ -10,7 +10,7 @@
 * ``lambda run: run.n_points > 10``: a test of the whole item
 * ``[True, False, …]``: a mask, also of numpy, polars or xarray
 * ``"optim.lr >= 0.01 and model.weights = DEFAULT"``: text, see `dr_gen.model.grammar`
-* ``ge("optim.lr", "optim.min_lr")``: one of the functions below; a text names a key or a value
+* ``ge("optim.lr", "optim.min_lr")``: one of `dr_gen.model.comparing`; a text names a key or a value
 """
 
 from __future__ import annotations
@@ -28,26 +28,11 @@ from dr_gen.model.conditions import (
     Condition,
     Equal,
     Satisfies,
-    Spelled,
-    related,
 )
-from dr_gen.model.criteria import Compared, Criterion, Fits, Key, Marked, Where
+from dr_gen.model.criteria import Criterion, Fits, Marked, Where
 from dr_gen.model.grammar import parse
-from dr_gen.model.hpm import MISSING
 
-__all__ = [
-    "Selector",
-    "criteria",
-    "endswith",
-    "eq",
-    "ge",
-    "gt",
-    "le",
-    "lt",
-    "match",
-    "ne",
-    "startswith",
-]
+__all__ = ["Selector", "criteria", "plain"]
 
 Selector: TypeAlias = Criterion | str | tuple[str, Any] | Callable[[Any], Any] | Iterable[Any]
 """What stands for a criterion without a keyword."""
@@ -90,13 +75,13 @@ def _condition(wanted: Any) -> Condition:
         return wanted
     if callable(wanted):
         return Satisfies(wanted)
-    wanted = _plain(wanted)
+    wanted = plain(wanted)
     if isinstance(wanted, tuple):
         return Between(*wanted) if len(wanted) == 2 else Equal(list(wanted))
     return AnyOf(tuple(wanted)) if isinstance(wanted, list) else Equal(wanted)
 
 
-def _plain(wanted: Any) -> Any:
+def plain(wanted: Any) -> Any:
     """Without numpy: what can be any of several things as a list, scalars as plain numbers."""
     if isinstance(wanted, np.ndarray | np.generic):
         return wanted.tolist()
@@ -104,76 +89,8 @@ def _plain(wanted: Any) -> Any:
         # xarray, whose items are arrays again.
         return np.asarray(wanted).tolist()
     if isinstance(wanted, tuple | list):
-        return type(wanted)([_plain(item) for item in wanted])
+        return type(wanted)([plain(item) for item in wanted])
     if isinstance(wanted, dict | str) or not isinstance(wanted, Iterable):
         return wanted
     # Sets, ranges, generators, series of polars and of pandas, arrays of xarray.
-    return [_plain(item) for item in wanted]
-
-
-def eq(left: str, right: Any, *, default: Any = MISSING) -> Criterion:
-    """`left` equals `right`.
-
-    Parameters
-    ----------
-    left : str
-        A key, by real or display name, or a metric address.
-    right : object
-        A value; a text is the name of a key unless `left` has such a value. `Key` makes sure.
-    default : object, optional
-        Stands in where an item lacks a key; otherwise such an item does not fit.
-
-    Examples
-    --------
-    >>> from dr_gen.model.collection import Collection
-    >>> sizes = Collection([{"w": 1, "h": 2}, {"w": 2, "h": 2}, {"w": 3}])
-    >>> list(sizes.filter(eq("w", "h"))), list(sizes.filter(ge("w", 2)))
-    ([{'w': 2, 'h': 2}], [{'w': 2, 'h': 2}, {'w': 3}])
-    """
-    return _compared(left, "=", right, default)
-
-
-def ne(left: str, right: Any, *, default: Any = MISSING) -> Criterion:
-    """`left` is there and differs from `right`; arguments as of `eq`."""
-    return _compared(left, "!=", right, default)
-
-
-def lt(left: str, right: Any, *, default: Any = MISSING) -> Criterion:
-    """`left` is less than `right`; arguments as of `eq`."""
-    return _compared(left, "<", right, default)
-
-
-def le(left: str, right: Any, *, default: Any = MISSING) -> Criterion:
-    """`left` is at most `right`; arguments as of `eq`."""
-    return _compared(left, "<=", right, default)
-
-
-def gt(left: str, right: Any, *, default: Any = MISSING) -> Criterion:
-    """`left` is more than `right`; arguments as of `eq`."""
-    return _compared(left, ">", right, default)
-
-
-def ge(left: str, right: Any, *, default: Any = MISSING) -> Criterion:
-    """`left` is at least `right`; arguments as of `eq`."""
-    return _compared(left, ">=", right, default)
-
-
-def _compared(left: str, relation: str, right: Any, default: Any) -> Criterion:
-    if isinstance(right, str | Key):
-        return Compared(left, relation, right, default)
-    return Where(left, related(relation, _plain(right)), default)
-
-
-def startswith(key: str, text: str, *, default: Any = MISSING) -> Criterion:
-    """The value of `key`, as text, real or displayed, starts with `text`."""
-    return Where(key, Spelled("startswith", text), default)
-
-
-def endswith(key: str, text: str, *, default: Any = MISSING) -> Criterion:
-    """The value of `key`, as text, real or displayed, ends with `text`."""
-    return Where(key, Spelled("endswith", text), default)
-
-
-def match(key: str, pattern: str, *, default: Any = MISSING, flags: int = 0) -> Criterion:
-    """The value of `key`, as text, fits a regular expression from its beginning."""
-    return Where(key, Spelled("match", pattern, int(flags)), default)
+    return [plain(item) for item in wanted]

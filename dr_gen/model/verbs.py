@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.errors import NotOneError, UsageError
-from dr_gen.model import selection
+from dr_gen.model import comparing
 from dr_gen.model.column import Column
-from dr_gen.model.criteria import All, Criterion, Either
-from dr_gen.model.grouping import Groups, grouped
 from dr_gen.model.keyed import Keyed, KeyLike
-from dr_gen.model.selection import Selector
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     import polars as pl
+
+    from dr_gen.model.criteria import Criterion
+    from dr_gen.model.grouping import Groups
+    from dr_gen.model.selection import Selector
 
 __all__ = ["Verbs"]
 
@@ -39,12 +40,12 @@ class Verbs(Keyed[ItemT]):
 
     __slots__ = ()
 
-    eq, ne = staticmethod(selection.eq), staticmethod(selection.ne)
-    lt, le = staticmethod(selection.lt), staticmethod(selection.le)
-    gt, ge = staticmethod(selection.gt), staticmethod(selection.ge)
-    startswith = staticmethod(selection.startswith)
-    endswith = staticmethod(selection.endswith)
-    match = staticmethod(selection.match)
+    eq, ne = staticmethod(comparing.eq), staticmethod(comparing.ne)
+    lt, le = staticmethod(comparing.lt), staticmethod(comparing.le)
+    gt, ge = staticmethod(comparing.gt), staticmethod(comparing.ge)
+    startswith = staticmethod(comparing.startswith)
+    endswith = staticmethod(comparing.endswith)
+    match = staticmethod(comparing.match)
 
     # ------------------------------------------------------------------ selecting
 
@@ -63,10 +64,15 @@ class Verbs(Keyed[ItemT]):
         UnknownKeyError
             If no item has a key.
         """
+        # Here and below, since not every group is selected from or grouped.
+        from dr_gen.model.criteria import All
+
         return self.take(np.flatnonzero(self._mask(All, criteria, by_key)))
 
     def exclude(self, *criteria: Selector, **by_key: Any) -> Self:
         """The items that fit none of the criteria; one that lacks a key does not fit it."""
+        from dr_gen.model.criteria import Either
+
         return self.take(np.flatnonzero(~self._mask(Either, criteria, by_key)))
 
     def _mask(
@@ -75,6 +81,8 @@ class Verbs(Keyed[ItemT]):
         criteria: Iterable[Selector],
         by_key: dict[str, Any],
     ) -> NDArray[np.bool_]:
+        from dr_gen.model import selection
+
         return join(selection.criteria(criteria, by_key)).mask(self)
 
     def get(self, *criteria: Selector, **by_key: Any) -> ItemT:
@@ -230,6 +238,8 @@ class Verbs(Keyed[ItemT]):
         Groups
             Like a dict: the value, or the tuple of values for several keys, to a collection.
         """
+        from dr_gen.model.grouping import grouped
+
         return grouped(self, keys or self.default_keys())
 
     def default_keys(self) -> tuple[str, ...]:

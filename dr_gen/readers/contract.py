@@ -273,6 +273,9 @@ class Reader(Protocol):
     ``ceiling``
         The highest confidence that `detect` ever gives: a reader that only guesses is then not
         asked about a file that another is surer of.
+    ``early_bytes``
+        How many bytes to ask `detect` about first: where it is certain of them (confidence 1), it
+        is so whatever follows, and the rest of the beginning is not read.
     ``read_many(items)``
         Takes ``(path, run_id, options)`` of many files and gives what `read` gives for each, in
         order, where reading them together is faster.

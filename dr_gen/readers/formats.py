@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -30,9 +29,13 @@ from dr_gen.readers.jsonlines.reader import JsonLinesReader
 from dr_gen.readers.lightning import LightningReader
 from dr_gen.readers.mlflow.reader import MlflowReader
 from dr_gen.readers.native.reader import NativeReader
+from dr_gen.readers.plugins import declared
 from dr_gen.readers.tensorboard.reader import TensorBoardReader
 from dr_gen.readers.wandb.reader import WandbReader
-from dr_gen.readers.wandb_export import WandbExportReader
+from dr_gen.readers.wandb_export.reader import WandbExportReader
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["FORMATS", "GROUP", "Formats", "detect", "discover", "formats", "names", "reader"]
 
@@ -74,6 +77,15 @@ class Formats:
 
     readers: Mapping[str, Reader]
     findings: tuple[Finding, ...] = ()
+    early: tuple[Reader, int] | None = attrs.field(init=False)
+    """The only reader that is ever certain of a file, and how many bytes it needs for that; None
+    if there is another, which has to be asked in any case."""
+
+    @early.default
+    def _early(self) -> tuple[Reader, int] | None:
+        certain = [one for one in self.readers.values() if _ceiling(one) >= 1.0]
+        n_bytes = getattr(certain[0], "early_bytes", 0) if len(certain) == 1 else 0
+        return (certain[0], n_bytes) if n_bytes else None
 
 
 def discover(plugins: Iterable[EntryPoint]) -> Formats:
@@ -105,7 +117,7 @@ def discover(plugins: Iterable[EntryPoint]) -> Formats:
 @functools.cache
 def formats() -> Formats:
     """Our formats and those of installed packages; looked for once."""
-    return discover(entry_points(group=GROUP))
+    return discover(declared(GROUP))
 
 
 def names() -> tuple[str, ...]:
@@ -155,7 +167,7 @@ def detect(
     best = 0.0
     for name, one in asked.items():
         # To find out how far it is from certain takes a guessing reader longer than to read.
-        if best <= getattr(one, "ceiling", 1.0):
+        if best <= _ceiling(one):
             answers[name] = _asked(one, path, head)
             best = max(best, answers[name].confidence)
     if best <= 0:
@@ -164,6 +176,10 @@ def detect(
     if len(surest) > 1:
         raise AmbiguousFormatError(str(path), surest, best)
     return asked[surest[0]], answers[surest[0]]
+
+
+def _ceiling(one: Reader) -> float:
+    return float(getattr(one, "ceiling", 1.0))
 
 
 def _asked(one: Reader, path: Path, head: bytes) -> Detection:

@@ -28,7 +28,7 @@ from dr_gen.readers.columns import (
 from dr_gen.readers.contract import ColumnMap
 from dr_gen.readers.joining import is_plain_number
 from dr_gen.readers.measurements import CellNotes
-from dr_gen.readers.naming import DEFAULT_SPLIT, file_split, x_column
+from dr_gen.readers.naming import DEFAULT_SPLIT, x_column
 from dr_gen.readers.row_splits import RowSplits
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import (
@@ -39,6 +39,7 @@ from dr_gen.readers.settings import (
     named,
     read_sidecars,
 )
+from dr_gen.readers.splits import file_split
 
 __all__ = ["JsonLog"]
 

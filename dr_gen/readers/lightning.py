@@ -14,22 +14,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import attrs
-
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.lines import decoded_head
 from dr_gen.readers.settings import read_settings
-from dr_gen.readers.tables.delimited import parse_table
-from dr_gen.readers.tables.log import is_growing, log_of, read_table, state_of
-from dr_gen.readers.tables.more import read_more
 from dr_gen.readers.tree import Tree
 
 __all__ = ["LightningReader"]
@@ -41,17 +35,10 @@ _TELLING: Final = 128
 _VERSION: Final = re.compile(r"version_\d+")
 
 
-@attrs.frozen
-class LightningReader:
-    """Reads the folders of the CSVLogger of PyTorch Lightning.
+class LightningReader(Stamping):
+    """Reads the folders of the CSVLogger of PyTorch Lightning."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def ceiling(self) -> float:
@@ -97,6 +84,9 @@ class LightningReader:
             return Detection(0.0, f"not called {_METRICS}")
         if not head.strip():
             return Detection(0.5, "the name alone; there is no metric in it")
+        # Here, so that who has no tables does not wait for what reads them.
+        from dr_gen.readers.tables.delimited import parse_table
+
         text = decoded_head(path, head).decode(errors="replace")
         names = set(parse_table(text, limit=2).columns)
         if in_version:
@@ -113,6 +103,8 @@ class LightningReader:
         """The run of a folder."""
         if path.name == _SETTINGS:
             return self._without_metrics(path, run_id, options)
+        from dr_gen.readers.tables.log import is_growing, log_of, read_table, state_of
+
         file = read_table(path, run_id)
         table = file.table
         if any(finding.code == "unreadable-file" for finding in file.findings):
@@ -148,6 +140,8 @@ class LightningReader:
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
         """What `read` would give for files that grew, from what was appended; None: it cannot."""
+        from dr_gen.readers.tables.more import read_more
+
         return read_more(items, self.clock)
 
 

@@ -69,12 +69,13 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from dr_gen.readers.splits import SPLIT_OF, WORDS
+
 __all__ = [
     "DEFAULT_SPLIT",
     "SPLIT_COLUMNS",
     "TIMES",
     "XColumn",
-    "file_split",
     "grows",
     "is_of_machine",
     "row_split",
@@ -85,14 +86,6 @@ __all__ = [
 
 DEFAULT_SPLIT: Final = "train"
 
-_SPLITS: Final = {
-    "train": ("train", "training", "tr"),
-    "val": ("val", "valid", "validation", "validate"),
-    "dev": ("dev",),
-    "eval": ("eval", "evaluation", "evaluate"),
-    "test": ("test", "testing"),
-}
-_SPLIT_OF: Final = {word: split for split, words in _SPLITS.items() for word in words}
 # Words that mean something else too often in the middle of a name.
 _NOT_INSIDE: Final = frozenset({"tr", "dev", "valid", "validate", "evaluate", "testing"})
 # What makes a last word an abbreviation of value or deviation.
@@ -110,9 +103,7 @@ SPLIT_COLUMNS: Final = (
 )
 """Columns whose text may be the split of the row, by preference."""
 _ANY_TEXT: Final = frozenset({"split", "data_name"})
-_LOG_WORDS: Final = frozenset({"history", "log", "logs", "metrics", "progress", "results", "stats"})
 
-_WORDS: Final = re.compile(r"[^/_\-.:\s]+")
 _CAMEL: Final = re.compile(r"(train|training|val|valid|validation|dev|eval|test)(?=[A-Z])")
 
 _X_COLUMNS: Final = {
@@ -216,16 +207,16 @@ def split_name(name: str) -> tuple[str | None, str]:
     if name.casefold().startswith(_EVALUATIONS):
         return "val", name
     if match := _CAMEL.match(name):
-        return _SPLIT_OF[match[1]], name[match.end() :]
-    words = list(_WORDS.finditer(name))
+        return SPLIT_OF[match[1]], name[match.end() :]
+    words = list(WORDS.finditer(name))
     if len(words) < 2:
         return None, name
     folded = [word[0].casefold() for word in words]
-    if folded[0] in _SPLIT_OF:
-        return _SPLIT_OF[folded[0]], name[words[1].start() :]
-    if folded[-1] in _SPLIT_OF and folded[-2] not in _NOT_BEFORE_LAST:
-        return _SPLIT_OF[folded[-1]], name[: words[-2].end()]
-    inside = {_SPLIT_OF[w] for w in folded[1:-1] if w in _SPLIT_OF and w not in _NOT_INSIDE}
+    if folded[0] in SPLIT_OF:
+        return SPLIT_OF[folded[0]], name[words[1].start() :]
+    if folded[-1] in SPLIT_OF and folded[-2] not in _NOT_BEFORE_LAST:
+        return SPLIT_OF[folded[-1]], name[: words[-2].end()]
+    inside = {SPLIT_OF[w] for w in folded[1:-1] if w in SPLIT_OF and w not in _NOT_INSIDE}
     return (inside.pop() if len(inside) == 1 else None), name
 
 
@@ -240,27 +231,10 @@ def row_split(column: str, text: str) -> str | None:
     ('train', 'train_clean')
     """
     word = text.strip()
-    known = _SPLIT_OF.get(word.casefold())
+    known = SPLIT_OF.get(word.casefold())
     if known is None and column in _ANY_TEXT:
         return word or None
-    return known or _SPLIT_OF.get(word.partition("_")[0].casefold())
-
-
-def file_split(stem: str) -> str | None:
-    """The split that a file holds by its name alone, or None.
-
-    Examples
-    --------
-    >>> file_split("val"), file_split("eval_metrics"), file_split("progress-maze-test")
-    ('val', 'eval', 'test')
-    >>> file_split("test_run_3") is None
-    True
-    """
-    first, *rest = stem.casefold().split("_")
-    if _LOG_WORDS.issuperset(rest) and first in _SPLIT_OF:
-        return _SPLIT_OF[first]
-    first, *rest = [word[0] for word in _WORDS.finditer(stem.casefold())] or [""]
-    return _SPLIT_OF.get(rest[-1]) if rest and first in _LOG_WORDS else None
+    return known or SPLIT_OF.get(word.partition("_")[0].casefold())
 
 
 def is_of_machine(name: str) -> bool:

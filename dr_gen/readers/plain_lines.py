@@ -9,20 +9,19 @@ format, so that both always give the same.
 from __future__ import annotations
 
 import bisect
-import contextlib
 import itertools
+import os
 import re
-import secrets
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import attrs
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.pieces import ranges
+from dr_gen.readers.decoding import before_odd
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.plain_files import NotPlainError, Piece, line_ends
 from dr_gen.readers.torn import unlike_first
@@ -32,7 +31,6 @@ __all__ = [
     "ABSENT_BITS",
     "ESCAPED",
     "NAN_STAND_IN",
-    "REFUSED",
     "Block",
     "Decoded",
     "Part",
@@ -45,20 +43,17 @@ ABSENT_BITS: Final = 0x7FF8_0000_0000_ABED
 ABSENT: Final[float] = struct.unpack("<d", struct.pack("<q", ABSENT_BITS))[0]
 """Stands for a name that a line lacks: a NaN like no other."""
 
-REFUSED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding raises."""
-
 # msgspec has no names for what JSON writes as escapes only: quotes, control characters, halves of
 # characters.
 ESCAPED: Final = re.compile('[\x00-\x1f"\\\\\ud800-\udfff]')
 
 # NaN is no JSON, so that a decoder refuses it. No log holds a number of 48 random bits. The space
 # keeps what is glued to it apart: NaN5 is no number, and must not become one.
-_STAND_IN: Final = b"-1.%015d" % secrets.randbelow(10**15) + b"7e-251 "
+_STAND_IN: Final = b"-1.%015d" % (int.from_bytes(os.urandom(16)) % 10**15) + b"7e-251 "
 NAN_STAND_IN: Final = float(_STAND_IN)
 """Stands for the token NaN while a line is decoded."""
 
-_CHUNK: Final = 48
+_CHUNK: Final = 64
 _LARGEST_CHUNK: Final = 1024
 _QUOTED: Final = frozenset({str, dict, list})
 _HOPELESS: Final = 1000
@@ -217,9 +212,12 @@ class Block(Generic[N]):
         for odd in (*self._odd, n_lines):
             while at < odd:
                 stop = min(at + size, odd)
+                at += self._chunk(at, stop)
                 # Where nothing is odd, less is to be done for each line.
-                size = min(2 * size, _LARGEST_CHUNK) if self._chunk(at, stop) else _CHUNK
-                at = stop
+                size = min(2 * size, _LARGEST_CHUNK)
+                if at < stop:
+                    self._careful(at)
+                    at, size = at + 1, _CHUNK
             if odd in self._configurations:
                 self._configuration(odd)
             elif odd < n_lines:
@@ -243,51 +241,24 @@ class Block(Generic[N]):
         log.n_objects += 1
         self.n_quotes[number] -= text.count(b'"')
 
-    def _chunk(self, first: int, stop: int) -> bool:
-        """Decode the lines from `first` to before `stop`, each of which looks like an object.
+    def _chunk(self, first: int, stop: int) -> int:
+        """Decode lines from `first` on, to before `stop` at most, each looking like an object.
 
-        Gives whether all are plain.
+        Gives how many are plain.
         """
         chunk = self.data[self.starts[first] : self.ends[stop - 1]]
-        try:
-            found = self.schema.decoder.decode_lines(chunk)
-        except REFUSED:
-            found = []
-            if b"NaN" in chunk:
-                for gap in (b": ", b":"):
-                    chunk = chunk.replace(gap + b"NaN", gap + _STAND_IN)
-                self.has_nan = True
-                with contextlib.suppress(*REFUSED):
-                    found = self.schema.decoder.decode_lines(chunk)
-        if len(found) == stop - first:
-            self._took(first, found)
-            return True
-        if stop - first <= _CHUNK:
-            self._one_by_one(first, chunk)
-        else:
-            for start in range(first, stop, _CHUNK):
-                self._chunk(start, min(start + _CHUNK, stop))
-        return False
+        if b"N" in chunk and b"NaN" in chunk:  # to look for one byte is much quicker
+            for gap in (b": ", b":"):
+                chunk = chunk.replace(gap + b"NaN", gap + _STAND_IN)
+            self.has_nan = True
+        found = before_odd(self.schema.decoder, chunk, stop - first)
+        self._took(first, found)
+        return len(found)
 
     def _took(self, first: int, found: list[Any]) -> None:
         self._objects += found
         self._firsts.append(first)
         self._counts.append(len(found))
-
-    def _one_by_one(self, first: int, chunk: bytes) -> None:
-        rest, at = iter(chunk.split(b"\n")), first
-        while True:
-            found: list[Any] = []
-            try:
-                # What was decoded before an error stays in the list.
-                found.extend(map(self.schema.decoder.decode, rest))
-            except REFUSED:
-                self._took(at, found)
-                self._careful(at + len(found))
-                at += len(found) + 1
-            else:
-                self._took(at, found)
-                return
 
     # ------------------------------------------------------------------ odd lines
 

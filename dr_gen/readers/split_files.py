@@ -14,8 +14,8 @@ from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import Claim
-from dr_gen.readers.naming import file_split
 from dr_gen.readers.settings import differing, named
+from dr_gen.readers.splits import file_split
 from dr_gen.readers.tree import Tree, is_usual_log, stem_of
 
 __all__ = ["as_one", "claims_by_split"]

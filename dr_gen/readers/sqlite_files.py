@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
 
 __all__ = ["MAGIC", "companions", "is_sqlite", "missing_bytes", "opened", "stamp"]
 
@@ -100,6 +100,11 @@ def opened(path: str, *, copied: bool = False, alone: bool = False) -> Iterator[
     sqlite3.Error, OSError
         If it is no database, or cannot be read.
     """
+    # Here, so that who has no database does not wait for what reads it.
+    import shutil
+    import sqlite3
+    import tempfile
+
     with contextlib.ExitStack() as stack:
         beside = () if alone else companions(path)
         name, mode = path, "mode=ro&immutable=1"

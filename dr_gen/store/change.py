@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import uuid
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -15,8 +15,9 @@ from dr_gen.errors import StoreError
 from dr_gen.model.run_table import RunTable
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.catalogue import SHARDS, Shard
-from dr_gen.store.layout import Layout, to_layout
-from dr_gen.store.shards import write_shard
+
+if TYPE_CHECKING:
+    from dr_gen.store.layout import Layout
 
 __all__ = ["Change", "Written", "changing", "unwritable"]
 
@@ -65,6 +66,10 @@ class Change:
         UsageError
             If metadata or hyperparameters hold what is no plain data.
         """
+        # Here, since a load that keeps nothing knows of changes, but makes none.
+        from dr_gen.store.layout import to_layout
+        from dr_gen.store.shards import write_shard
+
         layout = to_layout(table)
         path = self.store / SHARDS / f"{self._prefix}{uuid.uuid4().hex[:8]}.nc"
         try:
@@ -108,6 +113,8 @@ def changing(
 
 
 def _check_space(store: Path, layout: Layout) -> None:
+    import shutil  # here, since it brings all kinds of archives along
+
     # Not exact, but it spares most users a full disk.
     arrays = sum(array.nbytes for array in layout.arrays.values())
     needed = arrays + sum(map(len, layout.texts.values()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,9 +17,11 @@ try:
 except ImportError:  # Windows: the last writer to commit wins
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["NAME", "holding"]
+__all__ = ["NAME", "PATIENCE", "holding"]
 
 NAME = "writer.lock"
+PATIENCE = 60.0
+"""How many seconds a writer waits for another one, unless told otherwise."""
 _PAUSE = 0.02
 
 
@@ -45,6 +46,8 @@ def holding(folder: Path, timeout: float) -> Iterator[bool]:
     OSError
         If the file cannot be made.
     """
+    import socket  # here, since whoever only reads needs none
+
     path = folder / NAME
     end = time.monotonic() + timeout
     while (descriptor := _taken(path)) is None:

@@ -6,10 +6,7 @@ a run that is gone. What was logged is never touched, so it can be taken back.
 
 from __future__ import annotations
 
-import getpass
 import os
-import secrets
-import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +22,9 @@ from dr_gen.model.group import RunGroup
 from dr_gen.model.hpm_group import HpmGroup
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.atomic import replacing
+from dr_gen.store.lock import PATIENCE
 from dr_gen.store.schema import CREATOR, stamp
-from dr_gen.store.writing import OVERLAYS, PATIENCE, writing
+from dr_gen.store.writing import OVERLAYS, writing
 
 __all__ = [
     "Overlay",
@@ -117,7 +115,7 @@ def save_overlay(
         if unknown is not None:
             raise UnknownKeyError("run", unknown, tuple(known), f"store {path}")
         about = stamp(now)
-        added = Overlay(secrets.token_hex(4), by or _who(), about["created"], new)
+        added = Overlay(os.urandom(4).hex(), by or _who(), about["created"], new)
         _write(path, [*overlays, added], about)
     return added
 
@@ -219,6 +217,10 @@ def _checked(store: str | os.PathLike[str]) -> Path:
 
 
 def _who() -> str:
+    # Here, since who opens a store adds nothing by it.
+    import getpass
+    import socket
+
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # a user without a name, as in many a container

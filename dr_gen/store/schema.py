@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from dr_gen.convert import finding_from_dict
 from dr_gen.errors import StoreFormatError, UsageError
-from dr_gen.store.layout import Layout
 from dr_gen.store.sources import SourceRecord, SourceTable, Stamp, to_plain
+from dr_gen.version import VERSION
+
+if TYPE_CHECKING:
+    from dr_gen.store.layout import Layout
 
 __all__ = ["CREATOR", "MIGRATIONS", "SCHEMA", "Migration", "Migrations", "migrations", "stamp"]
 
@@ -107,11 +110,5 @@ def migrations(
 
 def stamp(now: datetime | None = None) -> dict[str, Any]:
     """Who writes what and when: ``creator``, ``version``, ``created`` (ISO 8601), ``schema``."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        ours = version(CREATOR)
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        ours = "unknown"
     created = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    return {"creator": CREATOR, "version": ours, "created": created, "schema": SCHEMA}
+    return {"creator": CREATOR, "version": VERSION, "created": created, "schema": SCHEMA}

@@ -34,11 +34,12 @@ from dr_gen.model.run_table import RunTable
 from dr_gen.store import catalogue as catalogues
 from dr_gen.store.catalogue import Catalogue
 from dr_gen.store.change import changing
+from dr_gen.store.lock import PATIENCE
 from dr_gen.store.ondemand import Reading
 from dr_gen.store.overlays import overlaid
 from dr_gen.store.shards import read_runs
 from dr_gen.store.snapshot import check_runs, read_settled
-from dr_gen.store.writing import PATIENCE, commit, writing
+from dr_gen.store.writing import commit, writing
 
 __all__ = ["is_store", "open_store", "save"]
 

@@ -17,15 +17,13 @@ from dr_gen.store.atomic import TEMPORARY, sync_folder
 from dr_gen.store.catalogue import SHARDS, Catalogue, Place, Shard
 from dr_gen.store.change import Change, unwritable
 from dr_gen.store.compaction import compacted
+from dr_gen.store.lock import PATIENCE
 from dr_gen.store.sources import SourceRecord
 
-__all__ = ["OVERLAYS", "PATIENCE", "commit", "writing"]
+__all__ = ["OVERLAYS", "commit", "writing"]
 
 OVERLAYS = "overlays.json"
 """The file of what was added by hand; see `dr_gen.store.overlays`."""
-
-PATIENCE = 60.0
-"""How many seconds a writer waits for another one, unless told otherwise."""
 
 _STALE_SECONDS = 24 * 3600.0
 _ATTEMPTS = 10

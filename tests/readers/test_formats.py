@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 
 from dr_gen.errors import AmbiguousFormatError, UnknownKeyError
+from dr_gen.ingestion.planning import plan
 from dr_gen.readers import formats
 from dr_gen.readers.contract import HEAD_BYTES, Detection, ReadOptions, ReadResult
 from dr_gen.readers.csv.reader import CsvReader
@@ -25,7 +26,7 @@ from dr_gen.readers.mlflow.reader import MlflowReader
 from dr_gen.readers.native.reader import NativeReader
 from dr_gen.readers.tensorboard.reader import TensorBoardReader
 from dr_gen.readers.wandb.reader import WandbReader
-from dr_gen.readers.wandb_export import WandbExportReader
+from dr_gen.readers.wandb_export.reader import WandbExportReader
 from dr_gen.testing import log_lines
 
 
@@ -103,6 +104,34 @@ def test_the_surest_reader(head: bytes, name: str) -> None:
     found = formats.detect(Path("a.jsonl"), head)
     assert found is not None
     assert found[0].name == name
+
+
+@given(log_lines(), st.integers(0, 600))
+def test_what_is_certain_early_is_so_of_all(content: bytes, cut: int) -> None:
+    """Where a native log is certain of its first bytes, nothing behind them takes it back."""
+    path, reader = Path("a.jsonl"), NativeReader()
+    if reader.detect(path, content[:cut]).confidence == 1.0:
+        assert reader.detect(path, content).confidence == 1.0
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [('{"data_name": "val", "agg_stats": {"loss": 1}}', "native"), ('{"loss": 1}', "jsonlines")],
+)
+def test_a_configuration_longer_than_the_first_bytes(tmp_path: Path, row: str, name: str) -> None:
+    """What follows it still counts."""
+    config = json.dumps({"type": "dict_config", "value": {"notes": "x" * 20_000}})
+    (tmp_path / "a.jsonl").write_text(f"{config}\n{row}\n" * 2)
+    (source,) = plan(tmp_path).sources
+    assert NativeReader().early_bytes < len(config)
+    assert source.reader.name == name
+
+
+def test_nobody_is_certain_early_beside_another_reader() -> None:
+    """A reader from outside may be certain, too: then all are asked about the whole beginning."""
+    mine, early = NativeReader(), formats.Formats({"native": NativeReader()}).early
+    assert early == (mine, mine.early_bytes)
+    assert formats.Formats({"native": mine, "sure": Sure()}).early is None
 
 
 def test_nobody_knows_the_file() -> None:

@@ -8,7 +8,6 @@ from hypothesis import given
 
 from dr_gen.readers.cells import duration, read_number
 from dr_gen.readers.naming import (
-    file_split,
     grows,
     is_of_machine,
     row_split,
@@ -16,6 +15,7 @@ from dr_gen.readers.naming import (
     time_axis,
     x_column,
 )
+from dr_gen.readers.splits import file_split
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from dr_gen.ingestion import load
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import Status
 from dr_gen.readers.contract import ReadOptions, ReadResult
-from dr_gen.readers.wandb_export import WandbExportReader
+from dr_gen.readers.wandb_export.reader import WandbExportReader
 from dr_gen.testing import ReaderContract, blocks, runs
 from dr_gen.validators import validate
 

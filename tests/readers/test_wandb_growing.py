@@ -14,7 +14,6 @@ from dr_gen.convert import run_to_dict
 from dr_gen.ingestion import ingest, load, plan
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import More, ReadOptions, ReadResult
-from dr_gen.readers.wandb import reader as wandb
 from dr_gen.readers.wandb.reader import WandbReader
 from tests.readers import wandb_logs as logs
 
@@ -184,7 +183,7 @@ def test_a_run_that_prints_is_followed(
         [step] = [step for step in plan(source, store).steps if step.to_read]
         assert (step.kind, step.since is not None) == ("grown", True)
         with monkeypatch.context() as patch:
-            patch.setattr(wandb, "read_run", None)
+            patch.setattr("dr_gen.readers.wandb.run.read_run", None)
             [run] = ingest(source, store)
         [cold] = load(source, cache=False)
         assert told(run) == told(cold)

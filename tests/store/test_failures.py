@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from dr_gen.errors import DrGenError, StoreError, StoreFormatError, UsageError
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.store import catalogue as catalogues
-from dr_gen.store import change, shards
+from dr_gen.store import shards
 from dr_gen.store.layout import Layout, from_layout, to_layout
 from dr_gen.store.schema import MIGRATIONS, Migration, migrations
 from dr_gen.store.store import is_store, open_store, save
@@ -346,8 +347,8 @@ def test_a_full_disk_loses_nothing(store: Path, tmp_path: Path, limit: int, new:
 
 def test_a_disk_without_room_is_not_tried(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it is clear beforehand that the runs do not fit, the error says how much is missing."""
-    usage = change.shutil.disk_usage(store)
-    monkeypatch.setattr(change.shutil, "disk_usage", lambda _: usage._replace(free=2_000_000))
+    usage = shutil.disk_usage(store)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2_000_000))
     before = content(store)
     fails(lambda: save(group("c", points=1_000_000), store), "16 MB", "2 MB left")
     assert content(store) == before

@@ -7,42 +7,21 @@ run may have a table each, called alike but for the name of the split.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import attrs
 import numpy as np
 
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.readers.contract import Claim
 from dr_gen.readers.csv.runs import indexed
-from dr_gen.readers.naming import DEFAULT_SPLIT, SPLIT_COLUMNS, file_split
+from dr_gen.readers.naming import DEFAULT_SPLIT, SPLIT_COLUMNS
+from dr_gen.readers.splits import file_split
 from dr_gen.readers.tables.columns import value_of
 from dr_gen.readers.tables.delimited import Table
 from dr_gen.readers.tables.log import TableFile
-from dr_gen.readers.tree import Tree, natural_order
 
-__all__ = ["monitor_claims", "splits_together", "together"]
-
-_ENDING: Final = ".monitor.csv"
-
-
-def monitor_claims(tree: Tree) -> Iterator[Claim]:
-    """The monitors in each folder, the first of them for all.
-
-    Examples
-    --------
-    >>> [claim] = monitor_claims(Tree.of(["ppo/0.monitor.csv", "ppo/10.monitor.csv", "a.csv"]))
-    >>> claim.path, claim.parts, claim.named
-    ('ppo/0.monitor.csv', ('ppo/10.monitor.csv',), 'ppo')
-    """
-    for folder, names in tree.holding(_ENDING):
-        found = sorted((n for n in names if n.endswith(_ENDING)), key=natural_order)
-        if found:
-            paths = [os.path.join(folder, name) for name in found]
-            yield Claim(paths[0], tuple(paths[1:]), named=folder or os.curdir)
+__all__ = ["splits_together", "together"]
 
 
 def splits_together(files: Sequence[tuple[Path, TableFile]], run: str) -> TableFile:

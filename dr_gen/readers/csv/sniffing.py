@@ -10,6 +10,7 @@ from typing import Final
 from dr_gen.readers.cells import read_number
 from dr_gen.readers.columns import Column, Columns, axes_of, kind_of
 from dr_gen.readers.contract import HEAD_BYTES, Detection
+from dr_gen.readers.csv.names import CEILING, TEXTS
 from dr_gen.readers.csv.runs import has_runs_in_rows, indexed, runs_in
 from dr_gen.readers.lines import decoded_head, log_suffix
 from dr_gen.readers.naming import split_name, x_column
@@ -17,13 +18,8 @@ from dr_gen.readers.tables.columns import columns_of
 from dr_gen.readers.tables.delimited import Table, parse_table
 from dr_gen.readers.tree import is_usual_log
 
-__all__ = ["CEILING", "csv_detection", "is_monitor"]
+__all__ = ["csv_detection", "is_monitor"]
 
-CEILING: Final = 0.9
-"""How sure it can be at most; formats that are known exactly are surer."""
-
-_TABLES: Final = frozenset({".csv", ".tsv"})
-_TEXTS: Final = frozenset({".txt", ".log"})
 _LINES: Final = 60
 _MOST_FALLS: Final = 0.3
 _FEW: Final = 3
@@ -35,14 +31,11 @@ _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+")
 
 
 def csv_detection(path: Path, head: bytes) -> Detection:
-    """How sure it is, from the names of the columns and what is in the first rows.
+    """How sure it is of a file that may be a table by its name, from the columns and first rows.
 
     There has to be a counter that goes on, or a time and the name of a usual metric, and columns of
     numbers: a table of samples, jobs or results is none.
     """
-    suffix = log_suffix(path)
-    if suffix not in _TABLES | _TEXTS:
-        return Detection(0.0, f"a file that ends with {suffix or 'nothing'}")
     text = decoded_head(path, head)
     if len(head) >= HEAD_BYTES:
         text = text[: text.rfind(b"\n") + 1]
@@ -54,7 +47,7 @@ def csv_detection(path: Path, head: bytes) -> Detection:
     if is_monitor(table):
         return Detection(CEILING, "the episodes of a monitored environment")
     sure = _confidence(table)
-    if suffix in _TEXTS and (table.problems or len(table.lines) < _FEW or sure < 0.7):
+    if log_suffix(path) in TEXTS and (table.problems or len(table.lines) < _FEW or sure < 0.7):
         return Detection(0.0, "no table of a training")
     usual = 0.1 if sure and is_usual_log(path.name) else 0.0
     reason = f"a table of {len(table.columns)} columns"

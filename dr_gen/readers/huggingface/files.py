@@ -11,6 +11,7 @@ import attrs
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import ReadOptions, ReadResult
+from dr_gen.readers.huggingface.names import RESULTS, SETTINGS, STATE, STEPS
 from dr_gen.readers.huggingface.runs import Training, end_of, trainings
 from dr_gen.readers.huggingface.state import (
     State,
@@ -24,26 +25,7 @@ from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.settings import Settings, flat_config, read_settings
 
-__all__ = ["RESULTS", "SETTINGS", "STATE", "STEPS", "Output"]
-
-STATE: Final = "trainer_state.json"
-RESULTS: Final = (
-    "all_results.json",
-    "train_results.json",
-    "eval_results.json",
-    "test_results.json",
-    "predict_results.json",
-)
-"""Files of results; the first has all of them."""
-
-STEPS: Final = "trainer_log.jsonl"
-"""What LLaMA-Factory writes at each step."""
-
-SETTINGS: Final = (
-    *("training_args.json", "training_args.yaml", "args.json", "args.yaml", "hparams.yaml"),
-    *("adapter_config.json", "config.json"),
-)
-"""Files of settings; earlier ones win."""
+__all__ = ["Output"]
 
 _HPMS: Final = ("max_steps", "num_train_epochs", "train_batch_size")
 _NOT_KEPT: Final = ("trial_params", "stateful_callbacks", "log_history")

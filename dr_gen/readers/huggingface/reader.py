@@ -21,18 +21,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import attrs
-
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
-from dr_gen.readers.huggingface.files import RESULTS, SETTINGS, STATE, STEPS, Output
-from dr_gen.readers.huggingface.runs import checkpoint_number
-from dr_gen.readers.huggingface.state import is_timing
+from dr_gen.readers.huggingface.names import (
+    RESULTS,
+    SETTINGS,
+    STATE,
+    STEPS,
+    checkpoint_number,
+)
 from dr_gen.readers.lines import decoded_head
 from dr_gen.readers.tree import Tree
 
@@ -44,17 +45,10 @@ _TELLING: Final = 256
 """Bytes of a state with numbers in it: what is equal so far in a folder of one name is a copy."""
 
 
-@attrs.frozen
-class HuggingFaceReader:
-    """Reads the output folders of the Trainer of Hugging Face.
+class HuggingFaceReader(Stamping):
+    """Reads the output folders of the Trainer of Hugging Face."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def ceiling(self) -> float:
@@ -90,6 +84,9 @@ class HuggingFaceReader:
             return _detected_state(head)
         if path.name not in RESULTS:
             return Detection(0.0, f"not called {STATE} or like results")
+        # Here, so that who has nothing of theirs does not wait for what reads it.
+        from dr_gen.readers.huggingface.state import is_timing
+
         try:
             found = json.loads(decoded_head(path, head))
         except (ValueError, RecursionError):
@@ -102,6 +99,8 @@ class HuggingFaceReader:
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The runs of an output folder."""
+        from dr_gen.readers.huggingface.files import Output
+
         return Output(path, run_id, options, self.clock().isoformat()).result()
 
 

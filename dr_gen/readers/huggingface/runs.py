@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
+from dr_gen.readers.huggingface.names import checkpoint_number
 from dr_gen.readers.huggingface.state import State, is_closing
 
-__all__ = ["Training", "checkpoint_number", "end_of", "trainings"]
-
-_CHECKPOINT: Final = "checkpoint-"
+__all__ = ["Training", "end_of", "trainings"]
 
 
 @attrs.frozen
@@ -44,19 +43,6 @@ class Training:
         """The steps at which checkpoints were saved."""
         numbers = (checkpoint_number(state.path.parent) for state in self.states)
         return sorted(number for number in numbers if number is not None)
-
-
-def checkpoint_number(folder: Path) -> int | None:
-    """The step in the name of a folder of a checkpoint.
-
-    Examples
-    --------
-    >>> checkpoint_number(Path("out/checkpoint-500")), checkpoint_number(Path("out/best"))
-    (500, None)
-    """
-    number = folder.name.removeprefix(_CHECKPOINT)
-    is_one = folder.name.startswith(_CHECKPOINT) and number.isdecimal() and len(number) < 19
-    return int(number) if is_one else None
 
 
 def trainings(states: Iterable[State], anchor: Path) -> list[Training]:

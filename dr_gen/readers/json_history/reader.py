@@ -16,20 +16,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import attrs
-
-from dr_gen.model.finding import Finding, Severity
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import HEAD_BYTES, Claim, Detection, ReadOptions, ReadResult
-from dr_gen.readers.json_history.documents import loaded, read_document, repaired
-from dr_gen.readers.json_history.series import run_of_series
-from dr_gen.readers.json_history.shapes import Shape, shape_of
-from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.lines import decoded_head, log_suffix
 from dr_gen.readers.settings import SIDECARS
 from dr_gen.readers.tree import Tree, is_usual_log, natural_order
@@ -44,17 +36,10 @@ CEILING: Final = 0.85
 """How sure it can be at most; formats that are known exactly are surer."""
 
 
-@attrs.frozen
-class JsonHistoryReader:
-    """Reads JSON documents that are the history of a training.
+class JsonHistoryReader(Stamping):
+    """Reads JSON documents that are the history of a training."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def name(self) -> str:
@@ -89,6 +74,10 @@ class JsonHistoryReader:
         text = decoded_head(path, head).decode(errors="replace").lstrip()
         if not text.startswith(("{", "[")):
             return Detection(0.0, "neither an object nor a list")
+        # Here, so that who has no documents does not wait for what reads them.
+        from dr_gen.readers.json_history.documents import loaded, repaired
+        from dr_gen.readers.json_history.shapes import shape_of
+
         cut = repaired(text, len(text)) if len(head) >= HEAD_BYTES else text
         document = loaded(cut)
         shape = None if document is None else shape_of(document)
@@ -100,36 +89,6 @@ class JsonHistoryReader:
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The run of a document, or of the documents of its epochs."""
-        documents = [read_document(file, run_id) for file in (*options.parts, path)]
-        findings = tuple(finding for one in documents for finding in one.findings)
-        shapes = [shape_of(one.value) for one in documents if one.value is not None]
-        known = [shape for shape in shapes if shape is not None]
-        if not known:
-            if not findings:
-                message = "neither lists of numbers nor rows with numbers are in it"
-                strange = Finding("not-a-log", message, Severity.INFO, str(path))
-                return ReadResult(findings=(strange,))
-            return ReadResult(findings=findings)
-        stamp = self.clock().isoformat()
-        if known[-1].kind == "series":
-            run = run_of_series(path, run_id, known[-1], options, findings, stamp)
-            return ReadResult((run,), closed=True)
-        log = JsonLog(path, run_id, options.columns)
-        for line, row in enumerate(self._rows(known), 1):
-            log.take(line, row)
-        log.hpms = {**known[-1].settings, **log.hpms}
-        if known[-1].results:
-            log.metadata["results"] = dict(known[-1].results)
-        log.understand()
-        if known[-1].kind == "rows" and known[-1].rows and (odd := log.no_log()) is not None:
-            return ReadResult(findings=(*findings, odd))
-        return ReadResult((log.run_data(options.experiment, findings, stamp),), closed=True)
+        from dr_gen.readers.json_history.source import read_source
 
-    def _rows(self, shapes: list[Shape]) -> Iterator[dict[str, Any]]:
-        """The rows of all documents; that of an epoch that is there again is left out."""
-        before: Any = None
-        for shape in shapes:
-            for row in shape.rows:
-                if row != before:
-                    yield dict(row)
-                before = row
+        return read_source(path, run_id, options, self.clock)

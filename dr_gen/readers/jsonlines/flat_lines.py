@@ -14,10 +14,11 @@ import attrs
 import msgspec
 
 from dr_gen.readers.columns import Columns
+from dr_gen.readers.decoding import REFUSED
 from dr_gen.readers.jsonlines.flat_rows import Fields, FlatRows
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.plain_files import NotPlainError, pieces
-from dr_gen.readers.plain_lines import ABSENT, ESCAPED, REFUSED, Block, Part
+from dr_gen.readers.plain_lines import ABSENT, ESCAPED, Block, Part
 
 __all__ = ["FlatReader"]
 

@@ -20,18 +20,14 @@ or text file the objects may end lines that begin with other text.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import Claim, Detection, More, ReadOptions, ReadResult
-from dr_gen.readers.json_log import JsonLog
-from dr_gen.readers.jsonlines.flat_lines import FlatReader
-from dr_gen.readers.jsonlines.more import read_more
 from dr_gen.readers.jsonlines.sniffing import CEILING, TEXT_LOGS, json_lines_detection
 from dr_gen.readers.lines import JsonLines, log_suffix
 from dr_gen.readers.split_files import as_one, claims_by_split
@@ -39,23 +35,17 @@ from dr_gen.readers.tree import TEXT_SUFFIXES, Tree
 
 if TYPE_CHECKING:
     from dr_gen.model.run import RunData
+    from dr_gen.readers.json_log import JsonLog
 
 __all__ = ["JsonLinesReader"]
 
 _TABLE: Final = "progress.csv"
 
 
-@attrs.frozen
-class JsonLinesReader:
-    """Reads JSON lines whose names have to be guessed.
+class JsonLinesReader(Stamping):
+    """Reads JSON lines whose names have to be guessed."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def name(self) -> str:
@@ -80,6 +70,9 @@ class JsonLinesReader:
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The run of a file; no run when it holds no object, or a list of other things."""
+        # Here, so that who has only logs of ours does not wait for what reads others.
+        from dr_gen.readers.json_log import JsonLog
+
         splits = [part for part in options.parts if part.name != _TABLE]
         if splits:
             return self._read_splits([path, *splits], run_id, options)
@@ -102,6 +95,9 @@ class JsonLinesReader:
 
     def read_many(self, items: Iterable[tuple[Path, str, ReadOptions]]) -> Iterator[ReadResult]:
         """What `read` gives for each file, in order; those of plain rows are read faster."""
+        from dr_gen.readers.json_log import JsonLog
+        from dr_gen.readers.jsonlines.flat_lines import FlatReader
+
         plain, before = FlatReader(), None
         for path, run_id, options in items:
             log = JsonLog(path, run_id, options.columns)
@@ -132,6 +128,8 @@ class JsonLinesReader:
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
         """What `read` would give for files that grew, from what was appended; None: it cannot."""
+        from dr_gen.readers.jsonlines.more import read_more
+
         alone = iter(read_more([item for item in items if not item.options.parts], self.clock))
         return [None if item.options.parts else next(alone) for item in items]
 

@@ -15,19 +15,20 @@ traces are no runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
-
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
-from dr_gen.readers.mlflow import files as mlflow_files
-from dr_gen.readers.mlflow import sqlite as mlflow_sqlite
-from dr_gen.readers.mlflow.results import Collected
+from dr_gen.readers.mlflow.claiming import (
+    META,
+    database_claims,
+    folder_claims,
+    folder_of,
+    is_run_folder,
+)
 from dr_gen.readers.sqlite_files import MAGIC, is_sqlite
 from dr_gen.readers.tree import Tree
 
@@ -40,17 +41,10 @@ _OF_RUN: Final = re.compile(rb"^(?:lifecycle_stage|start_time|source_type):", re
 _METRIC_LINE: Final = re.compile(rb"[0-9]{9,19} [-+]?[0-9nNiI.][^ \n]*(?: -?[0-9]+.*)?(?:\n|\Z)")
 
 
-@attrs.frozen
-class MlflowReader:
-    """Reads the runs of MLflow.
+class MlflowReader(Stamping):
+    """Reads the runs of MLflow."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def ceiling(self) -> float:
@@ -69,24 +63,29 @@ class MlflowReader:
 
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """The folders of runs, and databases with what SQLite keeps beside them."""
-        yield from mlflow_files.claims(tree)
-        yield from mlflow_sqlite.claims(tree)
+        yield from folder_claims(tree)
+        yield from database_claims(tree)
 
     def identities(self, path: Path) -> frozenset[str]:
         """The ids of the runs in a database, such as were moved there from folders."""
-        return mlflow_sqlite.identities(path)
+        # Here, so that who has nothing of MLflow does not wait for what reads it.
+        from dr_gen.readers.mlflow import sqlite
+
+        return sqlite.identities(path)
 
     def detect(self, path: Path, head: bytes) -> Detection:
         """From the names in a ``meta.yaml``, or the tables of a database."""
         if head.startswith(MAGIC):
-            return mlflow_sqlite.detect(path, head)
-        folder = mlflow_files.folder_of(str(path))
+            from dr_gen.readers.mlflow import sqlite
+
+            return sqlite.detect(path, head)
+        folder = folder_of(str(path))
         if folder is None:
             return Detection(0.0, "neither a run's folder nor a database of MLflow")
-        if path.name == mlflow_files.META:
+        if path.name == META:
             if _RUN.search(head) or (_RUN_ID.search(head) and _OF_RUN.search(head)):
                 return Detection(0.98, "the meta.yaml of a run of MLflow")
-            if mlflow_files.is_run_folder(folder):
+            if is_run_folder(folder):
                 return Detection(0.6, "a damaged meta.yaml in a folder named like a run of MLflow")
             return Detection(0.0, "a meta.yaml without the id of a run")
         inner = Path(path).relative_to(folder).parts[0]
@@ -102,15 +101,18 @@ class MlflowReader:
 
     def read_many(self, items: Iterable[Item]) -> Iterator[ReadResult]:
         """What `read` gives for each, in order, read together."""
+        from dr_gen.readers.mlflow import files, sqlite
+        from dr_gen.readers.mlflow.results import Collected
+
         now = self.clock().isoformat()
         waiting = Collected(now)
         metas: dict[str, Any] = {}
         for path, run_id, options in items:
-            if path.name != mlflow_files.META and is_sqlite(path):
+            if path.name != META and is_sqlite(path):
                 yield from waiting.results()
-                yield mlflow_sqlite.read(path, run_id, options, now)
+                yield sqlite.read(path, run_id, options, now)
                 continue
-            found = mlflow_files.gathered(str(path), run_id, options, metas)
+            found = files.gathered(str(path), run_id, options, metas)
             if found is None:
                 waiting.nothing(_nothing(path, run_id))
             else:

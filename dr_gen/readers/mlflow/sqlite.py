@@ -7,7 +7,6 @@ only run of a database by the file alone.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.readers.contract import Claim, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import Detection, ReadOptions, ReadResult
 from dr_gen.readers.mlflow.metrics import MetricLines
 from dr_gen.readers.mlflow.results import Together, deleted_finding, experiment_of
 from dr_gen.readers.mlflow.runs import Facts
 from dr_gen.readers.sqlite_files import companions, missing_bytes, opened, stamp
-from dr_gen.readers.tree import Tree
 
-__all__ = ["claims", "detect", "identities", "read"]
+__all__ = ["detect", "identities", "read"]
 
 _TABLES: Final = frozenset({"experiments", "runs", "metrics", "params"})
 _WORDS: Final = (b"experiments", b"latest_metrics", b"run_uuid")
@@ -40,19 +38,6 @@ _RUN: Final = (
 )
 _EXPERIMENT: Final = ("experiment_id", "name", "lifecycle_stage")
 _ERRORS: Final = (sqlite3.Error, sqlite3.Warning, OSError, ValueError, OverflowError)
-
-
-def claims(tree: Tree) -> Iterator[Claim]:
-    """Databases that have files beside them without which they are not whole."""
-    beside: dict[str, list[str]] = {}
-    for suffix in ("-wal", "-journal"):
-        for folder, names in tree.holding(suffix):
-            for name in names:
-                if name.endswith(suffix) and name[: -len(suffix)] in names:
-                    path = os.path.join(folder, name)
-                    beside.setdefault(path[: -len(suffix)], []).append(path)
-    for path, parts in beside.items():
-        yield Claim(path, tuple(sorted(parts, reverse=True)))
 
 
 def detect(path: Path, head: bytes) -> Detection:

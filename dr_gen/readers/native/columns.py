@@ -50,7 +50,7 @@ def columns_of(rows: Rows, logs: Sequence[PlainLog], schema: Schema) -> CurveTab
     odd |= ~has_x[:, schema.xs.index(NEEDED)]
     odd |= ~(clean & has_x & counters).any(axis=1)
     odd |= np.any([axis.odd for axis in axes], axis=0)
-    found = set(np.unique(groups.log[odd]).tolist()) | _misplaced(groups, has_x, logs)
+    found = set(groups.log[odd].tolist()) | _misplaced(groups, has_x, logs)
     if found:
         return found
     metric_order = _appearance(present, len(schema.metrics))
@@ -83,7 +83,7 @@ class _Groups:
     def __init__(self, rows: Rows, n_logs: int) -> None:
         key = rows.log.astype(np.int64) * (int(rows.split.max()) + 1) + rows.split
         starts = starts_of(key)
-        if len(np.unique(key[starts])) < len(starts):
+        if len(set(key[starts].tolist())) < len(starts):
             order = group_order(key)
             rows, starts = rows.take(order), starts_of(key[order])
         self.rows, self.starts, self.n_logs = rows, starts, n_logs
@@ -150,7 +150,7 @@ def _misplaced(groups: _Groups, has_x: Mask, logs: Sequence[PlainLog]) -> set[in
             by_log.setdefault(number, set()).update(np.flatnonzero(mine).tolist())
     return {
         number
-        for number in np.unique(groups.log).tolist()
+        for number in np.flatnonzero(np.bincount(groups.log)).tolist()
         if logs[number].axes != sorted(by_log.get(number, everything))
     }
 

@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from dr_gen.model.hpm_table import HpmTable
-from dr_gen.readers.plain_lines import REFUSED, quotes
+from dr_gen.readers.decoding import REFUSED
+from dr_gen.readers.plain_lines import quotes
 
 __all__ = ["Configurations"]
 

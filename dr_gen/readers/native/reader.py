@@ -31,7 +31,6 @@ from dr_gen.readers.lines import JsonLines, decoded_head
 from dr_gen.readers.measurements import CellNotes, flat_metrics
 from dr_gen.readers.native.bulk import read_many
 from dr_gen.readers.native.logs import TAIL, end_time
-from dr_gen.readers.native.more import read_more
 from dr_gen.readers.rows import CurveRows
 from dr_gen.readers.settings import differing, flat_config, named
 
@@ -42,7 +41,7 @@ _FAILED_SPLIT: Final = re.compile(r"Aggregation failed for (\S+)")
 _CONFIG_LINE: Final = re.compile(rb'^\s*\{\s*"type"\s*:\s*"dict_config"', re.MULTILINE)
 _OTHER_LINE: Final = re.compile(rb'^\s*\{\s*"type"\s*:\s*"(?:str|end)"', re.MULTILINE)
 _SHORT: Final = 2
-_CERTAIN: Final = Detection(1.0, "a dict_config line")
+_CERTAIN: Final = Detection(1.0, "a dict_config line, and lines with agg_stats")
 
 
 def _is_foreign(line: bytes) -> bool:
@@ -68,13 +67,20 @@ class NativeReader:
         """Name of the format."""
         return "native"
 
+    @property
+    def early_bytes(self) -> int:
+        """Most configurations end before, and metrics follow."""
+        return 8192
+
     def detect(self, path: Path, head: bytes) -> Detection:
-        """Certain where a configuration or a metric line is seen, whatever is broken around it."""
+        """Certain where a configuration and a metric line are seen, whatever is broken there."""
         text = decoded_head(path, head)
         if _CONFIG_LINE.search(text):
-            if b'"agg_stats"' not in text and any(map(_is_foreign, text.splitlines())):
+            if b'"agg_stats"' in text:
+                return _CERTAIN
+            if any(map(_is_foreign, text.splitlines())):
                 return Detection(0.5, "a dict_config line above rows of another kind")
-            return _CERTAIN
+            return Detection(0.99, "a dict_config line")
         if any(b'"agg_stats"' in line and b'"data_name"' in line for line in text.splitlines()):
             return Detection(0.97, "lines with data_name and agg_stats")
         if _OTHER_LINE.search(text):
@@ -115,6 +121,8 @@ class NativeReader:
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
         """What `read` would give for files that grew, from what was appended; None: it cannot."""
+        from dr_gen.readers.native.more import read_more
+
         return read_more(items, self.clock)
 
 

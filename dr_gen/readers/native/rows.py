@@ -21,7 +21,6 @@ from dr_gen.readers.plain_lines import (
     NAN_STAND_IN,
     Block,
     Decoded,
-    packed,
     quotes,
 )
 
@@ -203,12 +202,13 @@ class _Lines:
         has = split >= 0
         at = np.arange(len(objects))
         if not has.all():
-            self._take_others(decoded, part, np.flatnonzero(~has), starts)
-            objects = list(itertools.compress(objects, has.tolist()))
+            others = np.flatnonzero(~has)
+            self._take_others(decoded, part, others, starts)
+            objects = _without(objects, others.tolist())
             at = np.flatnonzero(has)
         made = None
         if objects:
-            objects, at, values = self._values(objects, at, part, len(schema.metrics))
+            objects, at, values = self._values(objects, at, part, schema)
             xs = [XColumn.of(objects, f"x{i}") for i in range(len(schema.xs))]
             rows = Rows(part[at], split[at], values, xs)
             self._count_quotes(rows, objects)
@@ -238,18 +238,17 @@ class _Lines:
             self.n_quotes[int(part[place])] -= quotes_of([decoded.objects[place]])
 
     def _values(
-        self, objects: list[Any], at: Ints, part: NDArray[np.int32], n_metrics: int
+        self, objects: list[Any], at: Ints, part: NDArray[np.int32], schema: Schema
     ) -> tuple[list[Any], Ints, NDArray[np.float64]]:
         """The lines that have metrics, their places, and the values."""
         try:
-            stats = map(msgspec.structs.astuple, map(_STATS, objects))
-            values = packed(stats, len(objects), n_metrics)
+            values = schema.floats.of(list(map(_STATS, objects)))
         except TypeError:
             has = np.array([line.agg_stats is not None for line in objects])
             for number in np.unique(part[at[~has]]).tolist():
                 self._logs[number].odd = True
             objects = list(itertools.compress(objects, has.tolist()))
-            return self._values(objects, at[has], part, n_metrics)
+            return self._values(objects, at[has], part, schema)
         if self._block.has_nan:
             values = np.where(values == NAN_STAND_IN, np.nan, values)
         return objects, at, values
@@ -284,6 +283,17 @@ class _Lines:
             log.last_metrics = log.n_objects + int(at[high]) - starts[number]
 
 
+def _without(items: list[Any], places: list[int]) -> list[Any]:
+    """All but the items at some places, ascending; taken in slices, since these are few."""
+    kept: list[Any] = []
+    at = 0
+    for place in places:
+        kept += items[at:place]
+        at = place + 1
+    kept += items[at:]
+    return kept
+
+
 def starts_of(keys: NDArray[Any]) -> Ints:
     """Where a new key begins."""
     return np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
@@ -303,9 +313,9 @@ def group_order(key: NDArray[Any]) -> Ints:
 
 def quotes_of(lines: Sequence[Any]) -> int:
     """Quotation marks that lines take which are no metric lines."""
-    n = 0
+    values = [line.value for line in lines if line.value is not None]
+    n = 4 * (len(lines) + len(values)) + "".join(values).count('"')
     for line in lines:
-        n += 4 if line.value is None else 8 + line.value.count('"')
         if line.status is not None:
             n += 2 + quotes(line.status)
         if line.reason is not msgspec.UNSET:

@@ -8,7 +8,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from dr_gen.readers.plain_lines import ABSENT, ESCAPED, REFUSED
+from dr_gen.readers.decoding import REFUSED
+from dr_gen.readers.float_records import FloatRecords
+from dr_gen.readers.plain_lines import ABSENT, ESCAPED
 
 __all__ = ["Schema"]
 
@@ -38,6 +40,8 @@ class Schema:
         Struct of a line; its metrics and axes are in the order of the names.
     decoder : msgspec.json.Decoder
         Refuses a line with any other name.
+    floats : FloatRecords
+        The metrics of lines.
     beginnings : frozenset of bytes
         How lines may begin.
     configurations : tuple of bytes
@@ -49,6 +53,7 @@ class Schema:
     ) -> None:
         self.metrics, self.xs, self.splits = tuple(metrics), tuple(xs), tuple(splits)
         self.codes: dict[str | None, int] = {None: -1, **{s: i for i, s in enumerate(splits)}}
+        self.floats = FloatRecords(self.metrics)
         stats = msgspec.defstruct(
             "Stats",
             [(f"m{i}", float, ABSENT) for i in range(len(metrics))],

@@ -30,7 +30,8 @@ from dr_gen.readers.protobuf import (
     fields,
 )
 from dr_gen.readers.settings import CONFIG_KEYS, differing, flat_config, named, read_settings
-from dr_gen.readers.tensorboard.folders import GUILD, GUILD_FACTS
+from dr_gen.readers.tensorboard.folders import GUILD_FACTS
+from dr_gen.readers.tensorboard.names import GUILD
 from dr_gen.readers.tensorboard.scalars import Said
 from dr_gen.readers.typed_texts import typed
 

@@ -21,21 +21,16 @@ from typing import Final
 import attrs
 
 from dr_gen.readers.contract import Claim
-from dr_gen.readers.naming import file_split
 from dr_gen.readers.settings import SIDECARS
+from dr_gen.readers.splits import file_split
+from dr_gen.readers.tensorboard.names import GUILD, WORD, is_event_name
 from dr_gen.readers.tree import Tree, natural_order
 
-__all__ = ["GUILD", "GUILD_FACTS", "Member", "arranged", "claims", "is_event_name"]
+__all__ = ["GUILD_FACTS", "Member", "arranged", "claims"]
 
-GUILD: Final = ".guild"
 GUILD_FACTS: Final = ("flags", "exit_status", "id", "label", "random_seed", "started", "stopped")
 """Files in ``.guild/attrs`` that are read."""
 
-_WORD: Final = "tfevents"
-_OTHER_FILES: Final = frozenset(
-    {".bz2", ".csv", ".gz", ".html", ".json", ".jsonl", ".log", ".md", ".npz", ".parquet", ".pkl"}
-    | {".png", ".svg", ".tar", ".tgz", ".tmp", ".txt", ".xz", ".yaml", ".yml", ".zip", ".zst"}
-)
 _EMPTY: Final = ".profile-empty"
 _TIME_OF_FIRST: Final = 21
 """Where the time of the first event ends, in bytes. Two processes in containers may have their
@@ -64,22 +59,11 @@ class Member:
     role: str = "own"
 
 
-def is_event_name(name: str) -> bool:
-    """Whether a file is called like one of events.
-
-    Examples
-    --------
-    >>> is_event_name("events.out.tfevents.1648121688.host.11256.2"), is_event_name("tfevents.csv")
-    (True, False)
-    """
-    return _WORD in name and os.path.splitext(name)[1] not in _OTHER_FILES
-
-
 def claims(tree: Tree) -> Iterator[Claim]:
     """The runs in a tree."""
     paths = [
         os.path.join(folder, name)
-        for folder, names in tree.holding(_WORD)
+        for folder, names in tree.holding(WORD)
         for name in names
         if is_event_name(name)
     ]

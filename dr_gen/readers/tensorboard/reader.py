@@ -15,18 +15,14 @@ flags of Guild, and from ``config``, ``args``, ``hparams`` or ``params`` files b
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import attrs
-
 from dr_gen.model.finding import Finding, Severity
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
-from dr_gen.readers.tensorboard.folders import GUILD, claims, is_event_name
-from dr_gen.readers.tensorboard.heads import is_head
+from dr_gen.readers.tensorboard.names import GUILD, WORD, is_event_name
 from dr_gen.readers.tree import Tree
 
 __all__ = ["TensorBoardReader"]
@@ -35,17 +31,10 @@ _VERSION: Final = b"brain.Event:"
 _BY_NAME: Final = 0.9
 
 
-@attrs.frozen
-class TensorBoardReader:
-    """Reads event files.
+class TensorBoardReader(Stamping):
+    """Reads event files."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     @property
     def ceiling(self) -> float:
@@ -64,12 +53,20 @@ class TensorBoardReader:
 
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """The event files of each run."""
+        if next(tree.holding(WORD), None) is None:
+            return iter(())
+        # Here, so that who has no event files does not wait for what reads them.
+        from dr_gen.readers.tensorboard.folders import claims
+
         return claims(tree)
 
     def detect(self, path: Path, head: bytes) -> Detection:
         """By the first record; a file called like events is one, even if it is empty or damaged."""
-        if _VERSION in head[12:256] and is_head(head[:12]):
-            return Detection(0.99, "begins with a record of the version of events")
+        if _VERSION in head[12:256]:
+            from dr_gen.readers.tensorboard.heads import is_head
+
+            if is_head(head[:12]):
+                return Detection(0.99, "begins with a record of the version of events")
         if is_event_name(path.name):
             what = "is empty" if not head else "does not begin like one"
             return Detection(_BY_NAME, f"is called like an event file, but {what}")
@@ -82,7 +79,6 @@ class TensorBoardReader:
 
     def read_many(self, items: Iterable[tuple[Path, str, ReadOptions]]) -> Iterator[ReadResult]:
         """What `read` gives for each source, in order; what events look like is learnt once."""
-        # Here, so that who has no event files does not wait for what reads them.
         from dr_gen.readers.tensorboard.layouts import KnownLayouts
         from dr_gen.readers.tensorboard.source import read_source
 

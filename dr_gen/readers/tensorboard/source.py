@@ -20,8 +20,9 @@ from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
 from dr_gen.readers.settings import read_sidecars
 from dr_gen.readers.tensorboard.facts import Facts, Trial, guild_facts, trial_of
 from dr_gen.readers.tensorboard.files import EventFile, read_events
-from dr_gen.readers.tensorboard.folders import arranged, is_event_name
+from dr_gen.readers.tensorboard.folders import arranged
 from dr_gen.readers.tensorboard.layouts import KnownLayouts
+from dr_gen.readers.tensorboard.names import is_event_name
 from dr_gen.readers.tensorboard.runs import (
     curves_of,
     first_event,

@@ -20,7 +20,6 @@ several runs.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -29,18 +28,21 @@ import attrs
 
 from dr_gen.readers.contract import Claim
 from dr_gen.readers.tree import Tree, natural_order
+from dr_gen.readers.wandb.names import (
+    CONFIG,
+    HISTORY,
+    HOME,
+    INSIDE,
+    METADATA,
+    SUMMARY,
+    homes_in,
+    id_of,
+    is_log,
+)
 
-__all__ = ["CONFIG", "HISTORY", "METADATA", "SUMMARY", "Session", "claims", "id_of", "sessions"]
+__all__ = ["Session", "claims", "sessions"]
 
-CONFIG: Final = "config.yaml"
-HISTORY: Final = "wandb-history.jsonl"
-METADATA: Final = "wandb-metadata.json"
-SUMMARY: Final = "wandb-summary.json"
-
-_HOME: Final = re.compile(r"(?:offline-|dry)?run-(\d{8}_\d{6})-(.+)", re.DOTALL)
-_LOG: Final = re.compile(r"run-(.+)\.wandb", re.DOTALL)
 _LATEST: Final = "latest-run"
-_INSIDE: Final = ("files", "logs")
 _OWN: Final = frozenset({CONFIG, HISTORY, METADATA, SUMMARY, "wandb-events.jsonl"})
 # Not read, but nobody else is to take it for a log.
 _TEXT: Final = "output.log"
@@ -67,24 +69,9 @@ class Session:
     metadata: Path | None = None
 
 
-def id_of(path: str | os.PathLike[str]) -> str:
-    """The id that the name of a ``.wandb`` file or of the folder of a run tells, or nothing.
-
-    Examples
-    --------
-    >>> id_of("wandb/run-20230529_231014-q1b0a7un"), id_of("run-my-id.wandb"), id_of("files")
-    ('q1b0a7un', 'my-id', '')
-    """
-    name = os.path.basename(path)
-    if found := _LOG.fullmatch(name):
-        return found[1]
-    found = _HOME.fullmatch(name)
-    return found[2] if found else ""
-
-
 def claims(tree: Tree) -> Iterator[Claim]:
     """The runs among some files, each with all that was written for it."""
-    homes = [home for folder in _homes(tree) for home in _Home.of(tree, folder) if home.anchor]
+    homes = [home for folder in homes_in(tree) for home in _Home.of(tree, folder) if home.anchor]
     # Without a time in its name a folder is no part of a series.
     series: dict[tuple[str, str], list[_Home]] = {}
     others: list[_Home] = []
@@ -194,12 +181,12 @@ class _Home:
     def of(cls, tree: Tree, folder: str) -> list[_Home]:
         """What lies in a folder of the tree, for each run that has its log there."""
         name = os.path.basename(folder)
-        named = _HOME.fullmatch(name)
+        named = HOME.fullmatch(name)
         names = tree.folders.get(folder, ())
-        logs = tuple(os.path.join(folder, name) for name in names if _is_log(name))
+        logs = tuple(os.path.join(folder, name) for name in names if is_log(name))
         is_run = named is not None or name == _LATEST
         files = [os.path.join(folder, name) for name in names if _is_part(name, names, is_run)]
-        for inner in _INSIDE:
+        for inner in INSIDE:
             top = os.path.join(folder, inner)
             files += [path for path in tree.below(top) if _belongs(path, top, inner)]
         if len(logs) > 1:
@@ -214,31 +201,8 @@ class _Home:
     @classmethod
     def _among(cls, folder: str, log: str, files: Iterable[str]) -> _Home:
         """What lies there for one of several logs, with what may be of any of them."""
-        rest = (path for path in files if not _is_log(os.path.basename(path)))
+        rest = (path for path in files if not is_log(os.path.basename(path)))
         return cls(folder, id_of(log), "", (log,), (log, *rest), log, among=True)
-
-
-def _homes(tree: Tree) -> Iterator[str]:
-    """Folders in which something of a run lies, each once."""
-    seen: set[str] = set()
-    logs = {folder for folder, names in tree.holding(".wandb") if any(map(_is_log, names))}
-    for folder, names in tree.folders.items():
-        top, name = os.path.split(folder)
-        if name in _INSIDE and _HOME.fullmatch(os.path.basename(top)):
-            home = top
-        elif folder in logs or _HOME.fullmatch(name):
-            home = folder
-        elif HISTORY in names or SUMMARY in names:
-            home = top if name == "files" else folder
-        else:
-            continue
-        if home not in seen:
-            seen.add(home)
-            yield home
-
-
-def _is_log(name: str) -> bool:
-    return name.endswith(".wandb") and _LOG.fullmatch(name) is not None
 
 
 def _is_debug(name: str) -> bool:
@@ -247,7 +211,7 @@ def _is_debug(name: str) -> bool:
 
 def _is_part(name: str, names: Sequence[str], is_run: bool) -> bool:
     """Whether a file in a folder is the tool's; in one of another name that is less sure."""
-    if _is_log(name.removesuffix(".synced")) or name in (HISTORY, SUMMARY, METADATA):
+    if is_log(name.removesuffix(".synced")) or name in (HISTORY, SUMMARY, METADATA):
         return True
     if name in (CONFIG, "wandb-events.jsonl"):
         return is_run or SUMMARY in names or HISTORY in names
@@ -279,7 +243,7 @@ def sessions(path: Path, parts: Iterable[Path]) -> list[Session]:
     """
     found: dict[str, dict[str, Path]] = {}
     for file in (path, *parts):
-        kind = _KINDS.get(file.name) or ("log" if _is_log(file.name) or file == path else None)
+        kind = _KINDS.get(file.name) or ("log" if is_log(file.name) or file == path else None)
         if kind is not None:
             found.setdefault(_home_of(file), {}).setdefault(kind, file)
     mine = _home_of(path)
@@ -296,5 +260,5 @@ def _home_of(file: Path) -> str:
 
 
 def _started(folder: str) -> str:
-    found = _HOME.fullmatch(os.path.basename(folder))
+    found = HOME.fullmatch(os.path.basename(folder))
     return found[1] if found else ""

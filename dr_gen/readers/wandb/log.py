@@ -11,12 +11,10 @@ from typing import Final
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.plain_files import OPENING
 from dr_gen.readers.wandb.leveldb_log import BLOCK, Damage, LevelDbLog, is_chunk
+from dr_gen.readers.wandb.names import HEADER
 from dr_gen.readers.wandb.records import RunLog
 
-__all__ = ["HEADER", "PIECE", "TORN", "WandbFile", "torn_finding"]
-
-HEADER: Final = b":W&B\xe1\xbe\x00"
-"""The beginning of every ``.wandb`` file: a name, a number and the version of the format."""
+__all__ = ["PIECE", "TORN", "WandbFile", "torn_finding"]
 
 TORN: Final = "truncated-record"
 """Code of the finding that the last record is not all there."""

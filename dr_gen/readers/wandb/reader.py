@@ -23,37 +23,24 @@ Folders of one run id in one ``wandb`` folder are a run that was resumed, and re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import attrs
-
-from dr_gen.readers.clock import utc_now
+from dr_gen.readers.clock import Stamping
 from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
 from dr_gen.readers.tree import Tree
-from dr_gen.readers.wandb.files import CONFIG, HISTORY, SUMMARY, claims, id_of
-from dr_gen.readers.wandb.log import HEADER
-from dr_gen.readers.wandb.more import read_more
-from dr_gen.readers.wandb.run import read_run
+from dr_gen.readers.wandb.names import CONFIG, HEADER, HISTORY, SUMMARY, homes_in, id_of
 
 __all__ = ["WandbReader"]
 
 _OURS: Final = re.compile(rb"^(?:_wandb|wandb_version):", re.MULTILINE)
 
 
-@attrs.frozen
-class WandbReader:
-    """Reads the runs of Weights & Biases.
+class WandbReader(Stamping):
+    """Reads the runs of Weights & Biases."""
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that a run is stamped with.
-    """
-
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
+    __slots__ = ()
 
     tail_of_records = True
     """A file that grew is gone on with behind its last whole record."""
@@ -70,6 +57,11 @@ class WandbReader:
 
     def claims(self, tree: Tree) -> Iterator[Claim]:
         """See `wandb_files.claims`."""
+        if next(homes_in(tree), None) is None:
+            return iter(())
+        # Here, so that who has nothing of theirs does not wait for what reads it.
+        from dr_gen.readers.wandb.files import claims
+
         return claims(tree)
 
     def detect(self, path: Path, head: bytes) -> Detection:
@@ -89,8 +81,12 @@ class WandbReader:
 
     def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
         """The run of a file and its parts."""
+        from dr_gen.readers.wandb.run import read_run
+
         return read_run(path, run_id, options, self.clock().isoformat())
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
         """What `read` would give for logs that grew, from what was appended; None: it cannot."""
+        from dr_gen.readers.wandb.more import read_more
+
         return read_more(items, self.clock)

@@ -17,9 +17,10 @@ from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.settings import Settings, flat_config, named, read_settings
 from dr_gen.readers.wandb.facts import end_of, final_values, metadata_of, says_all, state_of
-from dr_gen.readers.wandb.files import Session, id_of, sessions
+from dr_gen.readers.wandb.files import Session, sessions
 from dr_gen.readers.wandb.history import History, history_of
 from dr_gen.readers.wandb.log import WandbFile
+from dr_gen.readers.wandb.names import id_of
 from dr_gen.readers.wandb.records import RunLog
 
 __all__ = ["read_run"]

@@ -1,28 +1,10 @@
-"""Reader of the tables that the web pages of Weights & Biases export: many runs in one file.
-
-**Charts** (``wandb_export_….csv``): one x for all runs, and of each metric of each run three
-columns, ``name - val/acc``, ``name - val/acc__MIN`` and ``name - val/acc__MAX``. Where these
-differ a value stands for several (of a group of runs, or of an interval), which is a finding.
-
-**The table of runs**: one row a run, beginning with ``Name``, ``State``, …, ``Runtime``, ``Sweep``;
-then come the settings, in alphabetical order, then the summary, in alphabetical order too. Where no
-such order tells which is which, columns that name a split are results and the others settings.
-Each result is a curve of one point.
-
-A run is called as in the table, behind the id of the file; the one run of a file is called by it.
-
-Files of one folder that are called as the pages call them are read together: a run that several
-charts show has the curves of all. Where two have one metric by one name it stays two runs.
-"""
+"""The runs in exported charts and tables of runs."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,17 +13,14 @@ import attrs
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
 from dr_gen.readers.cells import read_number
-from dr_gen.readers.clock import utc_now
-from dr_gen.readers.contract import TRACKER, Claim, ColumnMap, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import ColumnMap, Detection, ReadOptions, ReadResult
 from dr_gen.readers.json_log import JsonLog
 from dr_gen.readers.naming import split_name, x_column
 from dr_gen.readers.settings import Settings, flat_config
 from dr_gen.readers.split_files import as_one
-from dr_gen.readers.tree import Tree
 
-__all__ = ["WandbExportReader"]
+__all__ = ["detected", "read_source"]
 
-_NAME: Final = re.compile(r"wandb_export_\d{4}-\d\d-\d\dT.*\.csv")
 _BETWEEN: Final = " - "
 _LEAST, _MOST = "__MIN", "__MAX"
 _GROUP: Final = "Group: "
@@ -63,70 +42,38 @@ _ENDS: Final = {
 }
 
 
-@attrs.frozen
-class WandbExportReader:
-    """Reads exported charts and tables of runs.
+def detected(head: bytes) -> Detection:
+    """How sure `WandbExportReader` is of a file called ``.csv``, from its header."""
+    header = next(iter(_cells(head.decode("utf-8-sig", "replace"))), (0, []))[1]
+    if _charted(header):
+        return Detection(0.98, "columns with their __MIN and __MAX, as charts are exported")
+    if _is_run_table(header):
+        return Detection(0.98, "the columns of an exported table of runs")
+    return Detection(0.0, "neither the header of a chart nor that of a table of runs")
 
-    Attributes
-    ----------
-    clock : callable
-        Gives the time that runs are stamped with.
-    """
 
-    clock: Callable[[], datetime] = attrs.field(default=utc_now, eq=False, repr=False)
-
-    @property
-    def ceiling(self) -> float:
-        """It is never surer of a file than this."""
-        return TRACKER
-
-    @property
-    def name(self) -> str:
-        """Name of the format."""
-        return "wandb-export"
-
-    def claims(self, tree: Tree) -> Iterator[Claim]:
-        """The files of each folder that are called as the pages call them."""
-        for folder, names in tree.folders.items():
-            mine = sorted(name for name in names if _NAME.fullmatch(name))
-            if len(mine) > 1:
-                first, *others = (os.path.join(folder, name) for name in mine)
-                yield Claim(first, tuple(others), folder or os.curdir)
-
-    def detect(self, path: Path, head: bytes) -> Detection:
-        """Certain of a header that no other tool writes."""
-        if path.suffix.casefold() != ".csv":
-            return Detection(0.0, "not called .csv")
-        header = next(iter(_cells(head.decode("utf-8-sig", "replace"))), (0, []))[1]
-        if _charted(header):
-            return Detection(0.98, "columns with their __MIN and __MAX, as charts are exported")
-        if _is_run_table(header):
-            return Detection(0.98, "the columns of an exported table of runs")
-        return Detection(0.0, "neither the header of a chart nor that of a table of runs")
-
-    def read(self, path: Path, run_id: str, options: ReadOptions) -> ReadResult:
-        """The runs of a file, and of those beside it."""
-        now = self.clock().isoformat()
-        tables = [_Table(file) for file in (path, *options.parts)]
-        charts = [table for table in tables if _charted(table.header)]
-        several = len({run for table in charts for run in _by_run(table)}) > 1
-        by_name: dict[str, list[RunData]] = {}
-        runs: list[RunData] = []
-        for table in tables:
-            if table in charts:
-                for name, log in _of_chart(table, run_id, options.columns, several=several):
-                    shown = by_name.setdefault(name, [])
-                    _join(shown, _built(log, options.experiment, now))
-            elif _is_run_table(table.header):
-                inner = run_id if len(tables) == 1 else f"{run_id}/{table.path.stem}"
-                found = _of_runs(table, inner, options.columns)
-                runs += (_built(log, options.experiment, now) for log in found)
-            elif not table.findings:
-                message = "it has neither the header of a chart nor that of a table of runs"
-                table.note("not-an-export", message, Severity.ERROR)
-        charted = (run for shown in by_name.values() for run in _told_apart(shown))
-        findings = (finding for table in tables for finding in table.findings)
-        return ReadResult((*charted, *runs), tuple(findings))
+def read_source(path: Path, run_id: str, options: ReadOptions, now: str) -> ReadResult:
+    """What `WandbExportReader.read` gives."""
+    tables = [_Table(file) for file in (path, *options.parts)]
+    charts = [table for table in tables if _charted(table.header)]
+    several = len({run for table in charts for run in _by_run(table)}) > 1
+    by_name: dict[str, list[RunData]] = {}
+    runs: list[RunData] = []
+    for table in tables:
+        if table in charts:
+            for name, log in _of_chart(table, run_id, options.columns, several=several):
+                shown = by_name.setdefault(name, [])
+                _join(shown, _built(log, options.experiment, now))
+        elif _is_run_table(table.header):
+            inner = run_id if len(tables) == 1 else f"{run_id}/{table.path.stem}"
+            found = _of_runs(table, inner, options.columns)
+            runs += (_built(log, options.experiment, now) for log in found)
+        elif not table.findings:
+            message = "it has neither the header of a chart nor that of a table of runs"
+            table.note("not-an-export", message, Severity.ERROR)
+    charted = (run for shown in by_name.values() for run in _told_apart(shown))
+    findings = (finding for table in tables for finding in table.findings)
+    return ReadResult((*charted, *runs), tuple(findings))
 
 
 def _join(shown: list[RunData], run: RunData) -> None:

@@ -1,0 +1,64 @@
+"""Lines of JSON objects, decoded together as far as they can be."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["REFUSED", "before_odd"]
+
+REFUSED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises."""
+
+_BYTE: Final = re.compile(r"\(byte (\d+)\)$")
+_OBJECT: Final = re.compile(r"at `\$\[(\d+)\]")
+"""Where an error says to have happened: behind so many bytes, or in which object."""
+
+
+def before_odd(decoder: Any, lines: bytes, n_lines: int) -> list[Any]:
+    r"""The objects of lines, up to the first that is not one object which the decoder takes.
+
+    Parameters
+    ----------
+    decoder : msgspec.json.Decoder
+    lines : bytes
+        Without a line end behind the last.
+    n_lines : int
+
+    Examples
+    --------
+    >>> decoder = msgspec.json.Decoder(dict[str, int])
+    >>> before_odd(decoder, b'{"a": 1}\n{"a": 2}\n{"a" 3}\n{"a": 4}', 4)
+    [{'a': 1}, {'a': 2}]
+    """
+    try:
+        found: list[Any] = decoder.decode_lines(lines)
+        if len(found) == n_lines:
+            return found
+    except REFUSED as error:
+        at = _line_of(error, lines)
+        if at == 0:
+            return []
+        if at is not None:
+            with contextlib.suppress(*REFUSED):
+                found = decoder.decode_lines(b"\n".join(lines.split(b"\n", at)[:at]))
+                if len(found) == at:
+                    return found
+    found = []
+    with contextlib.suppress(*REFUSED):
+        # What was decoded before an error stays in the list.
+        found.extend(map(decoder.decode, lines.split(b"\n")))
+    return found
+
+
+def _line_of(error: Exception, lines: bytes) -> int | None:
+    """The line that an error was found in, as far as its text tells; None if it does not."""
+    message = str(error)
+    if found := _BYTE.search(message):
+        return lines.count(b"\n", 0, int(found[1]))
+    if found := _OBJECT.search(message):
+        return int(found[1])
+    return None
