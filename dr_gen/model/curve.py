@@ -372,14 +372,11 @@ def resolved_rows(xs: NDArray[Any], repeats: Literal["last", "first", "all"]) ->
     """
     if repeats not in REPEATS:
         raise UsageError(f"repeats must be one of {', '.join(REPEATS)}, not {repeats!r}")
-    finite = np.isfinite(xs) if xs.dtype.kind == "f" else True
-    rows = np.arange(len(xs)) if np.all(finite) else np.flatnonzero(finite)
-    there = xs if len(rows) == len(xs) else xs[rows]
-    if np.all(there[1:] > there[:-1]):  # as nearly always
-        return rows
-    if not np.all(there[1:] >= there[:-1]):
-        rows = rows[np.argsort(there, kind="stable")]
-    if repeats == "all" or len(rows) == 0:
+    rows = np.flatnonzero(np.isfinite(xs)) if xs.dtype.kind == "f" else np.arange(len(xs))
+    there = xs[rows]
+    rising = bool(np.all(there[1:] > there[:-1]))  # as nearly always
+    rows = rows if rising else rows[np.argsort(there, kind="stable")]
+    if rising or repeats == "all":
         return rows
     first = _first_of_x(xs[rows])
     return rows[first] if repeats == "first" else rows[np.append(first[1:], len(rows)) - 1]
