@@ -27,6 +27,7 @@ EPOCH_KEYS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "total_epochs", 
 """Last dotted parts of keys that say how long a run was meant to train, by preference."""
 
 _CUT = ("truncated-line", "truncated-record", "bad-length")
+_OTHER_ENDS = frozenset(Status) - {Status.COMPLETED}
 _FAILED_ENDS = frozenset({"failed", "crashed", "error", "killed", "interrupted", "aborted"})
 
 
@@ -56,7 +57,7 @@ class Verdicts:
             return Status.FAILED, (said or f"the log ends with status {end}",)
         if end == "running":
             return Status.RUNNING, ("the log says that it is running",)
-        if end in tuple(Status) and end != Status.COMPLETED:
+        if end in _OTHER_ENDS:
             return Status(end), (said or f"the log ends with status {end}",)
         by_code: dict[str, Finding] = {}
         for finding in findings:

@@ -45,6 +45,10 @@ def _encode(cells: list[Any], codes: Codes) -> tuple[Any, ...]:
         index = {value: i for i, value in enumerate(dict.fromkeys(cells))}
         codes[:] = np.fromiter(map(index.__getitem__, cells), np.int32, len(cells))
         return tuple(index)
+    if kinds == {list}:
+        texts = list(map(repr, cells))
+        _encode(texts, codes)
+        return tuple(dict(zip(texts, cells, strict=True)).values())
     seen: dict[Hashable, int] = {}
     values: list[Any] = []
     for place, value in enumerate(cells):
@@ -139,8 +143,13 @@ class HpmTable:
         """Columns from the runs that have a key, and their values."""
         categories: list[tuple[Any, ...]] = []
         codes = np.full((len(columns), n_runs), -1, np.int32)
+        every = list(range(n_runs))
         for position, (runs, values) in enumerate(columns.values()):
-            places, cells = np.array(runs, np.intp), list(values)
+            cells = list(values)
+            if runs == every:  # as a rule all runs of a sweep have all keys
+                categories.append(_encode(cells, codes[position]))
+                continue
+            places = np.array(runs, np.intp)
             if not bool((np.diff(places) > 0).all()):
                 # Values are numbered in the order of the runs.
                 order = np.argsort(places)

@@ -18,13 +18,13 @@ _OBJECT: Final = re.compile(r"at `\$\[(\d+)\]")
 """Where an error says to have happened: behind so many bytes, or in which object."""
 
 
-def before_odd(decoder: Any, lines: bytes, n_lines: int) -> list[Any]:
+def before_odd(decoder: Any, lines: bytes | memoryview, n_lines: int) -> list[Any]:
     r"""The objects of lines, up to the first that is not one object which the decoder takes.
 
     Parameters
     ----------
     decoder : msgspec.json.Decoder
-    lines : bytes
+    lines : bytes or memoryview
         Without a line end behind the last.
     n_lines : int
 
@@ -39,6 +39,7 @@ def before_odd(decoder: Any, lines: bytes, n_lines: int) -> list[Any]:
         if len(found) == n_lines:
             return found
     except REFUSED as error:
+        lines = bytes(lines)
         at = _line_of(error, lines)
         if at == 0:
             return []
@@ -50,7 +51,7 @@ def before_odd(decoder: Any, lines: bytes, n_lines: int) -> list[Any]:
     found = []
     with contextlib.suppress(*REFUSED):
         # What was decoded before an error stays in the list.
-        found.extend(map(decoder.decode, lines.split(b"\n")))
+        found.extend(map(decoder.decode, bytes(lines).split(b"\n")))
     return found
 
 

@@ -181,6 +181,10 @@ def _branches(parts: Sequence[_Columns]) -> set[int]:
 
 def _table(parts: Sequence[_Columns], n_runs: int) -> HpmTable:
     columns: dict[str, tuple[list[int], list[Any]]] = {}
+    if len(parts) == 1:
+        [only] = parts
+        told = zip(only.keys, only.cells, strict=True)
+        return HpmTable.from_columns({key: (only.numbers, cells) for key, cells in told}, n_runs)
     for part in parts:
         for key, column in zip(part.keys, part.cells, strict=True):
             places, values = columns.setdefault(key, ([], []))
