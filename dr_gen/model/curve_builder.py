@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dr_gen.errors import UsageError
 from dr_gen.model.curve_table import POOL_FLOAT, POOL_INT, POOL_TEXT, CurveTable
-from dr_gen.model.pieces import joined
+from dr_gen.model.pieces import are_behind, joined
 
 __all__ = ["CurveBuilder", "as_values", "as_x"]
 
@@ -102,6 +102,8 @@ class CurveBuilder:
     copy : bool
         False where no array that is given changes before the table is built: they are then copied
         once less, and x values that are given again, as the same object, are kept once.
+    like : CurveTable, optional
+        Where the x of the new table is that of this one, bit for bit, it is the same memory.
 
     Examples
     --------
@@ -113,8 +115,8 @@ class CurveBuilder:
     [50.0, 60.0]
     """
 
-    def __init__(self, *, copy: bool = True) -> None:
-        self._copy = copy
+    def __init__(self, *, copy: bool = True, like: CurveTable | None = None) -> None:
+        self._copy, self._like = copy, like
         self._names = {name: _Names() for name in ("splits", "metrics", "x_names", "originals")}
         self._curves: list[tuple[int, int, int, int, int]] = []
         self._values: list[NDArray[np.float64]] = []
@@ -192,13 +194,8 @@ class CurveBuilder:
         curves = np.array(self._curves, np.int64).reshape(-1, 5).T
         axes = np.array(self._axes, np.int64).reshape(-1, 6).T
         self._known.clear()
-        dtypes = (np.int64, np.float64, np.object_)
-        pools = [
-            np.concatenate([np.empty(0, dtype), *pool])
-            if dtype is np.object_
-            else joined(pool, dtype)
-            for pool, dtype in zip(self._pools, dtypes, strict=True)
-        ]
+        texts = np.concatenate([np.empty(0, np.object_), *self._pools[POOL_TEXT]])
+        pools = (self._joined(POOL_INT, np.int64), self._joined(POOL_FLOAT, np.float64), texts)
         table = CurveTable(
             **{name: tuple(names.codes) for name, names in self._names.items()},
             values=joined(self._values, np.float64),
@@ -214,6 +211,12 @@ class CurveBuilder:
             axis_start=axes[3],
             axis_inferred=axes[4],
             axis_clean=axes[5],
-            pools=tuple(pools),
+            pools=pools,
         )
         return table.sorted()
+
+    def _joined(self, pool: int, dtype: Any) -> Any:
+        arrays = self._pools[pool]
+        if self._like is not None and are_behind(arrays, self._like.pools[pool]):
+            return self._like.pools[pool]
+        return joined(arrays, dtype)

@@ -253,22 +253,6 @@ class CurveTable:
             pools=[behind(pool) for pool in pools],
         )
 
-    def sharing(self, other: CurveTable) -> CurveTable:
-        """The same curves; where the numbers of a pool are those of `other`, it is the same pool.
-
-        Examples
-        --------
-        >>> from dr_gen.model.run import RunData
-        >>> a, b = (RunData.from_dict({"id": i, "curves": {"val/acc": [0.5, 1.0]}}) for i in "ab")
-        >>> shared = b.table.curves.sharing(a.table.curves)
-        >>> np.shares_memory(shared.pools[0], a.table.curves.pools[0])
-        True
-        """
-        pairs = zip(self.pools, other.pools, strict=True)
-        pools = tuple(theirs if _same_bits(mine, theirs) else mine for mine, theirs in pairs)
-        unchanged = all(a is b for a, b in zip(pools, self.pools, strict=True))
-        return self if unchanged else attrs.evolve(self, pools=pools)
-
     def sorted(self) -> CurveTable:
         """The same curves in the order that the other methods rely on."""
         order = np.lexsort((self.run, self.metric, self.split))
@@ -295,16 +279,6 @@ _COLUMNS = tuple(
     for field in attrs.fields(CurveTable)
     if field.name not in ("splits", "metrics", "x_names", "originals", "pools")
 )
-
-
-def _same_bits(mine: Array, theirs: Array) -> bool:
-    """Whether two arrays of numbers that are in memory hold the same, NaN and -0.0 included."""
-    stored = isinstance(mine, StoredArray) or isinstance(theirs, StoredArray)
-    if stored or not 0 < len(mine) == len(theirs) or mine.dtype == object:
-        return False
-    a, b = np.asarray(mine).view(np.int64), np.asarray(theirs).view(np.int64)
-    # Most that differ do so at an end.
-    return bool(a[0] == b[0] and a[-1] == b[-1] and (a == b).all())
 
 
 def _once(pools: Sequence[tuple[Array, ...]]) -> tuple[list[list[Array]], list[Ints]]:

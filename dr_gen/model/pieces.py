@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dr_gen.model.stored import Array, StoredArray, concatenated
 
-__all__ = ["behind", "gathered", "in_order", "joined", "ranges", "room"]
+__all__ = ["are_behind", "behind", "gathered", "in_order", "joined", "ranges", "room"]
 
 Ints = NDArray[np.int64]
 
@@ -62,6 +62,29 @@ def joined(arrays: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
         out[at : at + len(array)] = array
         at += len(array)
     return out
+
+
+def are_behind(arrays: Sequence[NDArray[Any]], whole: Array) -> bool:
+    """Whether numbers behind one another are, bit for bit, those of one array in memory.
+
+    Examples
+    --------
+    >>> are_behind([np.array([1]), np.array([2, 3])], np.array([1, 2, 3]))
+    True
+    >>> are_behind([np.array([0.0])], np.array([-0.0])), are_behind([], np.array([]))
+    (False, False)
+    """
+    size = sum(map(len, arrays))
+    if isinstance(whole, StoredArray) or not 0 < size == len(whole):
+        return False
+    at, bits = 0, whole.view(np.int64)
+    for array in arrays:
+        mine, theirs = array.view(np.int64), bits[at : at + len(array)]
+        far = max(len(array) - 1, 1)  # most that differ do so at an end
+        if (mine[::far] != theirs[::far]).any() or (mine != theirs).any():
+            return False
+        at += len(array)
+    return True
 
 
 def ranges(starts: Ints, sizes: Ints) -> Ints:

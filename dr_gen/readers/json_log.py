@@ -294,7 +294,7 @@ class JsonLog:
 
     # ------------------------------------------------------------------ numbers
 
-    def curves(self) -> CurveTable:
+    def curves(self, like: CurveTable | None = None) -> CurveTable:
         """The curves; findings about cells and x are complete after that."""
         lines = self.columns.lines
         self.rows.add_rows(lines)
@@ -319,7 +319,7 @@ class JsonLog:
                 for name, number in self.cells.numbers(lines[row], subject, metric, value):
                     original = column.name + name[len(metric) :]
                     self.rows.add(row, split, name, number, original)
-        return self.rows.build()
+        return self.rows.build(like)
 
     def _add_together(
         self, column: Column, names: Mapping[str, tuple[str, str]], parts: RowSplits
@@ -356,9 +356,18 @@ class JsonLog:
         if renamed:
             self.metadata["x_columns"] = renamed
 
-    def run_data(self, experiment: str, findings: Iterable[Finding], time_parsed: str) -> RunData:
-        """The run, once all is understood, with `findings` about the file before its own."""
-        curves = self.curves()
+    def run_data(
+        self,
+        experiment: str,
+        findings: Iterable[Finding],
+        time_parsed: str,
+        like: CurveTable | None = None,
+    ) -> RunData:
+        """The run, once all is understood, with `findings` about the file before its own.
+
+        X values that are those of `like`, bit for bit, are the same memory.
+        """
+        curves = self.curves(like)
         own = [*self.findings, *self.cells.findings(), *self.rows.findings]
         return RunData.build(
             self.run,

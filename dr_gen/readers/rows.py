@@ -190,9 +190,9 @@ class CurveRows:
 
     # ------------------------------------------------------------------ build
 
-    def build(self) -> CurveTable:
-        """The curves of all that was added; findings about x are in `findings` then."""
-        builder = CurveBuilder(copy=False)
+    def build(self, like: CurveTable | None = None) -> CurveTable:
+        """The curves of all that was added (see `CurveBuilder`); then `findings` are complete."""
+        builder = CurveBuilder(copy=False, like=like)
         taken: set[str] = set()
         for split, members_of_split in self._splits.items():
             one_by_one = np.array(sorted(members_of_split), np.intp)

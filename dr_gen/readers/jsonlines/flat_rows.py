@@ -210,7 +210,9 @@ def _numbers(
     if kind is int:
         if not -_EXACT < array.min() <= array.max() < _EXACT:
             raise NotPlainError
-        whole = array.astype(np.int64)
+        # In their place: a column of a long log is a large array.
+        whole = array.view(np.int64)
+        whole[...] = array
         return Numbers(whole, int(whole[0]), int(whole[-1]))
     first = first_row.get(name, float(array[0]))
     last = last_row.get(name, float(array[-1]))

@@ -34,7 +34,7 @@ from dr_gen.readers.split_files import as_one, claims_by_split
 from dr_gen.readers.tree import TEXT_SUFFIXES, Tree
 
 if TYPE_CHECKING:
-    from dr_gen.model.run import RunData
+    from dr_gen.model.curve_table import CurveTable
     from dr_gen.readers.json_log import JsonLog
 
 __all__ = ["JsonLinesReader"]
@@ -98,7 +98,8 @@ class JsonLinesReader(Stamping):
         from dr_gen.readers.json_log import JsonLog
         from dr_gen.readers.jsonlines.flat_lines import FlatReader
 
-        plain, before = FlatReader(), None
+        plain = FlatReader()
+        before: CurveTable | None = None
         for path, run_id, options in items:
             log = JsonLog(path, run_id, options.columns)
             found = None
@@ -108,22 +109,26 @@ class JsonLinesReader(Stamping):
                 yield self.read(path, run_id, options)
                 continue
             lines, log.columns = found
-            result = self._result(path, lines, log, options)
-            if before is not None and before.runs and result.runs:
-                # Most runs of a sweep are logged at the same steps.
-                result = attrs.evolve(result, runs=(_sharing(result.runs[0], before.runs[0]),))
-            before = result
+            # Most runs of a sweep are logged at the same steps.
+            result = self._result(path, lines, log, options, before)
+            before = result.runs[0].table.curves if result.runs else before
             yield result
 
     def _result(
-        self, path: Path, lines: JsonLines, log: JsonLog, options: ReadOptions
+        self,
+        path: Path,
+        lines: JsonLines,
+        log: JsonLog,
+        options: ReadOptions,
+        like: CurveTable | None = None,
     ) -> ReadResult:
         if lines.n_objects == 0:
             return ReadResult(findings=tuple(lines.findings))
         log.understand()
         if (strange := log.no_log()) is not None:
             return ReadResult(findings=(*lines.findings, strange))
-        run = log.run_data(options.experiment, lines.findings, self.clock().isoformat())
+        time_parsed = self.clock().isoformat()
+        run = log.run_data(options.experiment, lines.findings, time_parsed, like)
         return ReadResult((run,), closed=not log.is_steady())
 
     def read_more(self, items: Sequence[More]) -> list[ReadResult | None]:
@@ -132,11 +137,3 @@ class JsonLinesReader(Stamping):
 
         alone = iter(read_more([item for item in items if not item.options.parts], self.clock))
         return [None if item.options.parts else next(alone) for item in items]
-
-
-def _sharing(run: RunData, other: RunData) -> RunData:
-    """The same run; x values that another has, too, are kept once."""
-    curves = run.table.curves.sharing(other.table.curves)
-    if curves is run.table.curves:
-        return run
-    return attrs.evolve(run, table=attrs.evolve(run.table, curves=curves))
