@@ -275,7 +275,8 @@ def open_store(path: PathLike, **settings: Any) -> RunGroup:
     StoreError
         If there is no store, or a file of it is missing or may not be read.
     """
-    group = stores.open_store(path, **settings)
+    with paused():
+        group = stores.open_store(path, **settings)
     # What is said of runs beside one another holds for these runs, however they came together.
     return validate_group(group) if catalogues.has_sources(Path(path)) else group
 
