@@ -6,6 +6,7 @@ a file.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import os
@@ -43,11 +44,11 @@ class Workers:
     Attributes
     ----------
     number : int
-        How many processes; 1: none but this one.
+        How many processes, this one among them where it helps; 1: none but this one.
     executor : concurrent.futures.Executor or None
         Whoever is to do them instead. It is not shut down.
     pool : concurrent.futures.Executor or None
-        The processes, where they have begun already; see `beginning`.
+        The processes beside this one, where they have begun already; see `beginning`.
     """
 
     number: int = 1
@@ -110,6 +111,7 @@ def run(
     items: Sequence[_Item],
     workers: Workers = SERIAL,
     done: Callable[[_Item], object] | None = None,
+    here: Callable[[_Item], _Result] | None = None,
 ) -> list[_Result]:
     """What `job` gives for each of `items`, in their order.
 
@@ -122,6 +124,9 @@ def run(
     workers : Workers
     done : callable, optional
         Called with each item once it is finished, in the order in which they finish.
+    here : callable, optional
+        The same as `job` for this process, which then is one of the processes and does its part
+        instead of waiting. Large items should come first: it sees to the others in between.
 
     Raises
     ------
@@ -140,13 +145,15 @@ def run(
     number = min(workers.number, len(items))
     if number > 1 and (packed := _packed(job, items)):
         tell = None if done is None else lambda sent: done(items[sent[0]])
-        begun = _processes(number) if workers.pool is None else contextlib.nullcontext(workers.pool)
+        help_ = None if here is None else lambda sent: here(items[sent[0]])
+        others = number if here is None else number - 1
+        begun = _processes(others) if workers.pool is None else contextlib.nullcontext(workers.pool)
         with begun as pool:
             # Nothing to recall: what was not begun goes with the pool, which does not bear both.
-            return _submitted(pool, _unpacked, packed, _AHEAD * number, tell, recall=False)
+            return _submitted(pool, _unpacked, packed, _AHEAD * others, tell, help_, recall=False)
     results = []
     for item in items:
-        results.append(job(item))
+        results.append((here or job)(item))
         if done is not None:
             done(item)
     return results
@@ -156,7 +163,8 @@ def run(
 def beginning(workers: Workers, module: str) -> Iterator[Workers]:
     """The same workers; processes of ours begin at once, and end with the block.
 
-    To begin and import takes them about as long as it takes to find out what is to be done.
+    To begin and import takes them about as long as it takes to find out what is to be done. This
+    process is one of them: see `here` of `run`.
 
     Parameters
     ----------
@@ -167,8 +175,9 @@ def beginning(workers: Workers, module: str) -> Iterator[Workers]:
     if workers.executor is not None or workers.number == 1:
         yield workers
         return
-    with _processes(workers.number) as pool:
-        for _ in range(workers.number):
+    others = workers.number - 1
+    with _processes(others) as pool:
+        for _ in range(others):
             pool.submit(_ready, module)
         yield attrs.evolve(workers, pool=pool)
 
@@ -212,6 +221,7 @@ def _submitted(
     items: Sequence[_Item],
     limit: int,
     done: Callable[[_Item], object] | None,
+    here: Callable[[_Item], _Result] | None = None,
     *,
     recall: bool,
 ) -> list[_Result]:
@@ -225,7 +235,13 @@ def _submitted(
             while waiting and len(begun) < limit:
                 number, item = waiting.popleft()
                 begun[executor.submit(job, item)] = number
-            wait(begun, timeout=_TICK, return_when=FIRST_COMPLETED)
+            if waiting and here is not None:
+                number, item = waiting.popleft()
+                results[number] = here(item)
+                if done is not None:
+                    done(item)
+            else:
+                wait(begun, timeout=_TICK, return_when=FIRST_COMPLETED)
             # Asked of each, since nobody is woken for a job that its executor dropped.
             for future in [future for future in begun if future.done()]:
                 number = begun.pop(future)
@@ -294,4 +310,7 @@ def _begin(leash: Connection) -> None:
             leash.recv_bytes()
         os._exit(1)
 
+    # What it holds goes with it: to take all of that down piece by piece takes as long as reading a
+    # file, and its parent waits.
+    atexit.register(os._exit, 0)
     threading.Thread(target=follow, daemon=True).start()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from dr_gen.errors import DrGenError, StoreError, UsageError, WorkerError
-from dr_gen.parallel import Workers, run
+from dr_gen.parallel import Workers, beginning, run
 
 PATIENCE = 60
 
@@ -79,6 +80,73 @@ def test_workers_are_other_processes() -> None:
     for worker in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
+
+
+def elsewhere(item: int) -> tuple[int, bool]:
+    """Whether it was done by who asked."""
+    return item, os.getpid() == int(os.environ["DR_GEN_TEST_PARENT"])
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_who_asks_does_a_part(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside one process less; results come in order, and every item is told of by its thread."""
+    monkeypatch.setenv("DR_GEN_TEST_PARENT", str(os.getpid()))
+    told: list[tuple[int, int]] = []
+    mine: list[int] = []
+
+    def here(item: int) -> tuple[int, bool]:
+        mine.append(item)
+        return elsewhere(item)
+
+    def tell(item: int) -> None:
+        told.append((item, threading.get_ident()))
+
+    found = run(elsewhere, range(40), Workers(number), tell, here)
+    assert [item for item, _ in found] == [*range(40)]
+    assert [item for item, was_here in found if was_here] == mine
+    assert mine == [*range(40)] if number == 1 else 0 < len(mine) < 40
+    assert sorted(told) == [(item, threading.get_ident()) for item in range(40)]
+    assert run(elsewhere, [7], Workers(number), None, here) == [(7, True)]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_cannot_be_sent_is_done_as_it_is_done_here(number: int) -> None:
+    """By the function for this process."""
+    assert run(lambda item: 1, [1, 2], Workers(number), None, lambda item: 3) == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("job", "kind", "text"),
+    [(refused, StoreError, "here: no"), (mistaken, WorkerError, "ZeroDivisionError")],
+)
+def test_an_error_of_ones_own_part_ends_all(job: Any, kind: type[DrGenError], text: str) -> None:
+    """As one of a worker does."""
+    with pytest.raises(kind, match=text):
+        run(doubled, range(10), Workers(2), None, job)
+
+
+def test_a_worker_that_is_killed_is_noticed_by_who_helps() -> None:
+    """When its own part is done."""
+    with pytest.raises(WorkerError, match="a worker process ended"):
+        run(killed, range(6), Workers(2), None, doubled)
+
+
+def test_workers_begin_before_it_is_known_what_they_do() -> None:
+    """One less than there are processes; they end with the block, and somebody else's do not."""
+    with beginning(Workers(3), "json") as begun:
+        assert begun == Workers(3)
+        pids = {*run(pid, range(60), begun, None, lambda item: -1)} - {-1}
+        assert os.getpid() not in pids
+        assert 1 <= len(pids) <= 2
+    for worker in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+    with beginning(Workers(1), "json") as begun:
+        assert begun.pool is None
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        with beginning(Workers(1, executor), "json") as begun:
+            assert begun.pool is None
+        assert executor.submit(doubled, 4).result(PATIENCE) == 8
 
 
 def test_any_executor_will_do() -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "batches",
     "is_much",
     "read_batches",
+    "tapering",
     "who_reads",
 ]
 
@@ -40,6 +41,9 @@ _ELSEWHERE_BYTES = 32_000_000
 _LEAST_BYTES = 4_000_000
 _EACH = 2
 """Batches for each process: more even out their times, fewer make fewer shards."""
+
+_TAPER = 3
+"""A part is what each process would do of what is left, cut into so many."""
 
 PAYS_BYTES = 20_000_000
 """From how much on processes pay: starting them takes as long as reading this much."""
@@ -101,6 +105,31 @@ def batches(
         last = first + sum(1 for _ in part)
         yield slice(first, last)
         first = last
+
+
+def tapering(sizes: Sequence[int], workers: Workers) -> Iterator[slice]:
+    """Which sources to read together where it costs nothing to be in a part of one's own.
+
+    Each part is a share of what is left: large ones keep everybody at work, and at the end small
+    ones are left to whoever has time. An executor of somebody else gets them as `batches` do.
+
+    Examples
+    --------
+    >>> [part.stop - part.start for part in tapering([10_000_000] * 24, Workers(2))]
+    [4, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    """
+    if workers.executor is not None:
+        yield from batches(sizes, workers)
+        return
+    left, first = sum(sizes), 0
+    while first < len(sizes):
+        share = max(min(left // (_TAPER * workers.number), BATCH_BYTES), _LEAST_BYTES)
+        last, n_bytes = first, 0
+        while last < len(sizes) and (last == first or n_bytes + sizes[last] <= share):
+            n_bytes += sizes[last]
+            last += 1
+        yield slice(first, last)
+        left, first = left - n_bytes, last
 
 
 @attrs.frozen
@@ -179,7 +208,7 @@ def read_batches(
             progress(done, n)
 
     doing = functools.partial(job, progress=within) if workers.alone else job
-    return _gathered(paths, run(doing, work, workers, finished))
+    return _gathered(paths, run(job, work, workers, finished, doing))
 
 
 def _gathered(paths: Sequence[str], outcomes: Sequence[Outcome]) -> Fresh:

@@ -7,14 +7,14 @@ import os
 import pickle
 import struct
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from dr_gen.errors import WorkerError
-from dr_gen.ingestion.batches import batches
+from dr_gen.ingestion.batches import tapering
 from dr_gen.ingestion.collector import paused
 from dr_gen.ingestion.plans import Source
 from dr_gen.ingestion.reading import Progress, check_folder, read_sources, renamed
@@ -24,6 +24,8 @@ from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunTable
 from dr_gen.parallel import Workers, run
+from dr_gen.readers.contract import ReadResult
+from dr_gen.store.sharing import with_shared_x
 
 __all__ = ["Handed", "ReadAside", "read_by"]
 
@@ -51,6 +53,23 @@ class Handed:
     names: tuple[str, ...]
     findings: tuple[Finding, ...]
     missing: tuple[Source, ...]
+
+
+@attrs.frozen
+class Kept:
+    """Sources that were read by the process that asked.
+
+    Attributes
+    ----------
+    table : RunTable or None
+        None when there is no run.
+    names, findings
+        As in `Handed`.
+    """
+
+    table: RunTable | None
+    names: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 @attrs.frozen
@@ -83,18 +102,38 @@ class ReadAside:
         check_folder(self.folder, [self.place, *(source.path for source in sources)])
         with paused():
             results = read_sources(sources, self.rules, None)
-            runs = [one for result in results for one in result.runs]
+            names, table = _joined(results)
             path = ""
-            if runs:
+            if table is not None:
                 path = os.path.join(self.place, uuid.uuid4().hex)
-                _write(RunGroup.from_runs(renamed(runs)).table, path)
+                _write(table, path)
         pairs = zip(sources, results, strict=True)
-        return Handed(
-            path,
-            tuple(one.id for one in runs),
-            tuple(finding for result in results for finding in result.findings),
-            tuple(s for s, r in pairs if not r.runs and not os.path.lexists(s.path)),
-        )
+        missing = tuple(s for s, r in pairs if not r.runs and not os.path.lexists(s.path))
+        return Handed(path, names, _findings(results), missing)
+
+    def here(self, sources: tuple[Source, ...]) -> Kept:
+        """Read sources in the process that asked; their runs are left in memory."""
+        results = read_sources(sources, self.rules, None)
+        names, table = _joined(results)
+        return Kept(table, names, _findings(results))
+
+
+def _joined(results: Sequence[ReadResult]) -> tuple[tuple[str, ...], RunTable | None]:
+    """The ids of all runs, and their columns with x that they share kept once.
+
+    There is less of it to hand over then, and less to put together with the others in the end,
+    while nobody can help.
+    """
+    runs = [one for result in results for one in result.runs]
+    if not runs:
+        return (), None
+    table = RunGroup.from_runs(renamed(runs)).table
+    shared = attrs.evolve(table, curves=with_shared_x(table.curves))
+    return tuple(one.id for one in runs), shared
+
+
+def _findings(results: Sequence[ReadResult]) -> tuple[Finding, ...]:
+    return tuple(finding for result in results for finding in result.findings)
 
 
 def read_by(
@@ -123,7 +162,7 @@ def read_by(
     WorkerError
         If a worker did not do its part.
     """
-    work = [tuple(sources[part]) for part in batches(sizes, workers)]
+    work = [tuple(sources[part]) for part in tapering(sizes, workers)]
     n_done = 0
 
     def finished(done: tuple[Source, ...]) -> None:
@@ -134,26 +173,28 @@ def read_by(
 
     runs: list[RunData] = []
     findings: list[Finding] = []
-    for handed in run(ReadAside(place, rules), work, workers, finished):
-        if unseen := [source.path for source in handed.missing if source.path.exists()]:
-            reason = f"a worker does not see {unseen[0]}; do all share its file system?"
-            raise WorkerError(reason)
-        runs += _taken(handed)
-        findings += handed.findings
+    job = ReadAside(place, rules)
+    results: list[Handed | Kept] = run(job, work, workers, finished, job.here)
+    for one in results:
+        table = one.table if isinstance(one, Kept) else _taken(one)
+        if table is not None:
+            named = (RunData(table, index) for index in range(len(one.names)))
+            pairs = zip(named, one.names, strict=True)
+            runs += [data if data.id == name else data.with_facts(id=name) for data, name in pairs]
+        findings += one.findings
     return runs, findings
 
 
-def _taken(handed: Handed) -> Iterator[RunData]:
+def _taken(handed: Handed) -> RunTable | None:
+    if unseen := [source.path for source in handed.missing if source.path.exists()]:
+        raise WorkerError(f"a worker does not see {unseen[0]}; do all share its file system?")
     if not handed.path:
-        return
+        return None
     try:
-        table = _read(handed.path)
+        return _read(handed.path)
     except OSError as error:
         reason = f"{handed.path} was written by a worker, but cannot be read here: {error.strerror}"
         raise WorkerError(f"{reason}; do all share the folder of temporary files?") from None
-    for index, name in enumerate(handed.names):
-        one = RunData(table, index)
-        yield one if one.id == name else one.with_facts(id=name)
 
 
 def _write(table: RunTable, path: str) -> None:

@@ -124,9 +124,9 @@ def load(
         ``DR_GEN_CACHE``, if set), so that the next time only what is new is read. Not with
         `validators`.
     workers : int or "auto", optional
-        How many processes read, where there is so much to read that they pay; ``auto``: one for
-        each processor. By default none but this one. A script that starts processes needs
-        ``if __name__ == "__main__":`` around what it does.
+        How many processes read, this one among them, where there is so much to read that they
+        pay; ``auto``: one for each processor. By default none but this one. A script that starts
+        processes needs ``if __name__ == "__main__":`` around what it does.
     executor : concurrent.futures.Executor, optional
         Whoever is to read instead, such as ``client.get_executor()`` of dask. Its workers have to
         see the logs and the cache folder (without `cache`: the folder of temporary files).

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dr_gen.errors import UsageError
 from dr_gen.group_validators import validate_group
+from dr_gen.ingestion.collector import paused
 from dr_gen.store import catalogue as catalogues
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def open_store(path: str | os.PathLike[str], **settings: Any) -> RunGroup:
     # Here, since a load of logs need not keep anything.
     from dr_gen.store import store as stores
 
-    group = stores.open_store(path, **settings)
+    with paused():
+        group = stores.open_store(path, **settings)
     # What is said of runs beside one another holds for these runs, however they came together.
     return validate_group(group) if catalogues.has_sources(Path(path)) else group
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.codes import Codes as Row
-from dr_gen.model.codes import dense, joint
+from dr_gen.model.codes import joint
 from dr_gen.model.hpm import MISSING, Hpm, canonical
 
 __all__ = ["HpmTable", "value_order"]
@@ -76,9 +76,8 @@ def _numbered(cells: list[Any], seen: dict[Hashable, int], values: list[Any]) ->
     return [seen[key] for key in exact]
 
 
-def _may_be_equal(values: tuple[Any, ...]) -> bool:
-    """Whether two of some values that differ bit for bit may still be equal."""
-    kinds = set(map(type, values))
+def _may_be_equal(values: tuple[Any, ...], kinds: set[type]) -> bool:
+    """Whether two of some values that differ bit for bit, of these types, may still be equal."""
     if not kinds.isdisjoint((list, dict)) or kinds >= {int, float}:
         return len(values) > 1
     # Without ints that leaves the two zeros.
@@ -169,11 +168,16 @@ class HpmTable:
         return {key: i for i, key in enumerate(self.keys)}
 
     @functools.cached_property
+    def _kinds(self) -> list[set[type]]:
+        """The types of the values of each key."""
+        return [set(map(type, values)) for values in self.categories]
+
+    @functools.cached_property
     def equal_codes(self) -> Codes:
         """Like `codes`, but values that are equal (``1`` and ``1.0``) share one code."""
         out = self.codes
         for position, values in enumerate(self.categories):
-            if not _may_be_equal(values):
+            if not _may_be_equal(values, self._kinds[position]):
                 continue
             first: dict[Hashable, int] = {}
             classes = [first.setdefault(canonical(v), i) for i, v in enumerate(values)]
@@ -217,12 +221,13 @@ class HpmTable:
         """The values of `key` over `runs`, each once, in `value_order`."""
         position = self._position[key]
         values = self.categories[position]
-        _, first = dense(self.equal_codes[position, runs].astype(np.intp) + 1, len(values) + 1)
-        used = self.equal_codes[position, runs[first]].tolist()
+        used = np.zeros(len(values) + 1, bool)
         # Code -1, of those that lack the key, counts from the end as in any list.
-        found = list(map([*values, MISSING].__getitem__, used))
+        used[self.equal_codes[position, runs]] = True
+        found = list(itertools.compress([*values, MISSING], used.tolist()))
         # Texts and whole numbers alone have an order of their own, many times as quick.
-        return sorted(found, key=None if set(map(type, found)) in ({str}, {int}) else value_order)
+        alike = self._kinds[position] in ({str}, {int}) and not used[-1]
+        return sorted(found, key=None if alike else value_order)
 
     def present(self, runs: NDArray[np.intp]) -> tuple[str, ...]:
         """Keys that at least one of `runs` has."""
@@ -234,7 +239,7 @@ class HpmTable:
         out = []
         for key in keys:
             position = self._position[key]
-            kinds = set(map(type, self.categories[position]))
+            kinds = self._kinds[position]
             if str in kinds and (len(kinds) > 1 or (self.codes[position] < 0).any()):
                 out.append(key)
         return tuple(out)

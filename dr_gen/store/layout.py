@@ -18,12 +18,13 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.convert import exact_json, from_exact_json
+from dr_gen.convert import exact_json
 from dr_gen.errors import UsageError
 from dr_gen.model.curve_table import POOL_FLOAT, CurveTable
 from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run_table import RunRecord, RunTable
 from dr_gen.store.columns import COLUMNS, TEXTS, X_POOLS, flags
+from dr_gen.store.exact import decoded
 from dr_gen.store.record_texts import join_records, read_records
 from dr_gen.store.sharing import with_shared_x
 
@@ -31,6 +32,8 @@ __all__ = [
     "HEAD",
     "Head",
     "Layout",
+    "Text",
+    "encoded",
     "from_layout",
     "head_from_layout",
     "readable",
@@ -57,6 +60,10 @@ _FIELDS = {
 """Column of the layout to the column of a `CurveTable` that it is."""
 
 
+Text = str | memoryview
+"""As it was made, or as it lies in a file: a copy of a long one takes as long as reading it."""
+
+
 @attrs.frozen(eq=False)
 class Layout:
     """The content of one shard.
@@ -76,8 +83,13 @@ class Layout:
 
     sizes: Mapping[str, int]
     arrays: Mapping[str, Any]
-    texts: Mapping[str, str]
+    texts: Mapping[str, Text]
     attributes: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+
+
+def encoded(text: Text) -> bytes | memoryview:
+    """The letters of a text of a layout."""
+    return text.encode("ascii") if isinstance(text, str) else text
 
 
 # ---------------------------------------------------------------------------- to the layout
@@ -166,7 +178,7 @@ def from_layout(layout: Layout) -> RunTable:
     """
     arrays = _checked_arrays(layout, {c.name for c in COLUMNS if not c.for_people}, TEXTS)
     texts = _texts(layout)
-    records = read_records(layout.texts["records_json"], texts["names_json"])
+    records = read_records(encoded(layout.texts["records_json"]), texts["names_json"])
     _check(layout, arrays, texts, len(records))
     x_text = np.array(texts["names_json"]["x_texts"], object)[arrays["x_text"]]
     pools = (arrays["x_int"], arrays["x_float"], x_text)
@@ -229,12 +241,13 @@ def records_from_layout(layout: Layout) -> Sequence[RunRecord]:
         As for `from_layout`.
     """
     _checked_arrays(layout, (), ("records_json", "names_json"))
-    return read_records(layout.texts["records_json"], from_exact_json(layout.texts["names_json"]))
+    names = decoded(layout.texts["names_json"])
+    return read_records(encoded(layout.texts["records_json"]), names)
 
 
 def _texts(layout: Layout) -> dict[str, Any]:
     """What the texts hold that are read at once."""
-    return {name: from_exact_json(layout.texts[name]) for name in ("hpms_json", "names_json")}
+    return {name: decoded(layout.texts[name]) for name in ("hpms_json", "names_json")}
 
 
 def _curves(
@@ -260,17 +273,19 @@ def _checked_arrays(
     layout: Layout, names: Collection[str], texts: Collection[str]
 ) -> dict[str, NDArray[Any]]:
     """The arrays called `names`, read-only; those along a dimension of size 0 are empty."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     problems = [f"no {name}" for name in TEXTS if name in texts and name not in layout.texts]
     for column in COLUMNS:
         if column.name not in names:
             continue
-        empty = np.empty([layout.sizes.get(dim, 0) for dim in column.dims], column.dtype)
-        array = layout.arrays.get(column.name, empty)
-        if array is empty and empty.size:
+        shape = tuple(layout.sizes.get(dim, 0) for dim in column.dims)
+        dtype, array = np.dtype(column.dtype), layout.arrays.get(column.name)
+        if array is None and 0 in shape:
+            array = np.empty(shape, dtype)
+        elif array is None:
             problems.append(f"no {column.name}")
-        elif (array.shape, array.dtype) != (empty.shape, empty.dtype):
-            found, wanted = (f"{a.dtype}{list(a.shape)}" for a in (array, empty))
+        elif (array.shape, array.dtype) != (shape, dtype):
+            found, wanted = f"{array.dtype}{[*array.shape]}", f"{dtype}{[*shape]}"
             problems.append(f"{column.name} is {found}, not {wanted}")
         if isinstance(array, np.ndarray):
             array.setflags(write=False)
@@ -339,9 +354,8 @@ def _misfits(
         "row_size does not add up to the values": arrays["row_size"].sum() == lengths["value"],
         "an x-axis ends outside its values": (ends <= x_lengths[arrays["axis_kind"]]).all(),
         "a block has no x-axis, or they are not sorted": np.array_equal(
-            np.unique(axis_block), np.arange(len(sizes))
-        )
-        and (np.diff(axis_block) >= 0).all(),
+            axis_block[np.diff(axis_block, prepend=-1) != 0], np.arange(len(sizes))
+        ),
         "hpm_code is not of these runs and keys": arrays["hpm_code"].shape
         == (len(hpms["keys"]), n_runs)
         and len(limits) == len(hpms["keys"]),

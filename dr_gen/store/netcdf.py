@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.errors import UsageError
+from dr_gen.store import mapped
 from dr_gen.store.columns import COLUMNS, TEXTS, Column
-from dr_gen.store.layout import Layout
+from dr_gen.store.layout import Layout, Text, encoded
 
 if TYPE_CHECKING:
-    from netCDF4 import Dataset
+    from netCDF4 import Dataset, Variable
 
 __all__ = ["Rows", "read", "write"]
 
@@ -58,16 +59,30 @@ def write(layout: Layout, path: Path, stamp: Mapping[str, Any], *, compress: boo
     OSError, RuntimeError
         As the library raises them, for example when the disk is full.
     """
-    with _LOCK, _open(path, "w") as file:
+    with _LOCK, _aligning(), _open(path, "w") as file:
         file.set_fill_off()
         file.setncatts(_global_attributes(stamp))
         for column in COLUMNS:
             extra = layout.attributes.get(column.name, {})
             _write_column(file, column, layout.arrays[column.name], extra, compress)
         for name, long_name in TEXTS.items():
-            letters = np.frombuffer(layout.texts[name].encode("ascii"), "S1")
+            letters = np.frombuffer(encoded(layout.texts[name]), "S1")
             column = Column(name, (f"{name}_length",), "S1", long_name)
             _write_column(file, column, letters, {}, compress)
+
+
+@contextlib.contextmanager
+def _aligning() -> Iterator[None]:
+    """Long arrays of files that are made meanwhile begin where they can be mapped."""
+    from netCDF4 import get_alignment, set_alignment
+
+    threshold, alignment = get_alignment()
+    set_alignment(mapped.LONG, mapped.ALIGNED)
+    try:
+        yield
+    finally:
+        # As long as none was set it is said to be 0, which does not do as one that is set.
+        set_alignment(threshold, max(alignment, 1))
 
 
 def _open(path: Path, mode: Literal["r", "w"]) -> Dataset:
@@ -125,7 +140,10 @@ def _write_column(
 
 
 def read(
-    path: Path, only: Collection[str] | None = None, without: Collection[str] = ()
+    path: Path,
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
+    starts: Mapping[str, int] | None = None,
 ) -> tuple[Layout, Any]:
     """What a file holds, and its schema number (None when it has none).
 
@@ -138,6 +156,8 @@ def read(
         Names of the arrays and texts to read; by default all but those that are for people.
     without : collection of str
         Names of those to leave in the file.
+    starts : mapping, optional
+        Name to the byte where it begins of those that may be mapped; see `mapped`.
 
     Raises
     ------
@@ -145,22 +165,44 @@ def read(
         As the library raises them, for example for a file that is cut short.
     """
     arrays: dict[str, NDArray[Any]] = {}
-    texts: dict[str, str] = {}
+    texts: dict[str, Text] = {}
     with _LOCK:
         held = _held(path)
         file = held.file
+        long = _mapped(path, file, starts) if starts and mapped.is_mappable(path) else {}
         for name, variable in file.variables.items():
             if name in without or (only is not None and name not in only):
                 continue
             if only is None and variable.dtype is str:
                 continue
+            array = long[name] if name in long else np.asarray(variable[...])
             if variable.dtype == np.dtype("S1"):
-                letters = np.asarray(variable[...]).view(np.uint8)
-                texts[name] = str(letters.data, "ascii", "replace")
+                texts[name] = array.view(np.uint8).data
             else:
-                arrays[name] = np.asarray(variable[...])
+                arrays[name] = array
         sizes = {name: len(dimension) for name, dimension in file.dimensions.items()}
         return Layout(sizes, arrays, texts), _schema(file)
+
+
+def _mapped(path: Path, file: Dataset, starts: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    """The arrays of which it is true that they begin at these bytes."""
+    found = {}
+    with contextlib.suppress(OSError):
+        content = mapped.content_of(path)
+        for name, start in starts.items():
+            variable = file.variables.get(name)
+            if variable is None or variable.dtype is str or variable.chunking() != "contiguous":
+                continue
+            array = mapped.array_at(content, start, variable.shape, variable.dtype)
+            # They were seen there when the file was written: is it still that file?
+            if array is not None and all(_is_same(variable, array, end) for end in (0, -1)):
+                found[name] = array
+    return found
+
+
+def _is_same(variable: Variable[Any], array: NDArray[Any], end: int) -> bool:
+    place = (end,) * array.ndim
+    return bool(np.asarray(variable[place]).tobytes() == array[place].tobytes())
 
 
 class _Held:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from dr_gen.convert import exact_json, from_exact_json, record_to_dict
+from dr_gen.convert import exact_json, record_to_dict
 from dr_gen.errors import UsageError
 from dr_gen.model.finding import Finding
 from dr_gen.model.run_table import LazyRecords, RunRecord, Status
+from dr_gen.store.exact import decoded
 
 __all__ = ["join_records", "read_records"]
 
 _BETWEEN = ",\n"
 """Between two records; JSON text has no line end of its own."""
+
+_END = ord("\n")
+_CHUNK = 1 << 16
 
 
 def join_records(records: Sequence[RunRecord]) -> str:
@@ -41,12 +47,13 @@ def _line(record: RunRecord | memoryview) -> str:
     return exact_json(record_to_dict(record))
 
 
-def read_records(text: str, names: Any) -> Sequence[RunRecord]:
+def read_records(text: bytes | memoryview, names: Any) -> Sequence[RunRecord]:
     """The records of a text, each read when it is asked for.
 
     Parameters
     ----------
-    text : str
+    text : bytes
+        The content of a text, as `join_records` makes it.
     names : mapping
         Ids, statuses and the checksum of the text, under ``runs``.
 
@@ -55,15 +62,15 @@ def read_records(text: str, names: Any) -> Sequence[RunRecord]:
     UsageError
         If they do not fit together.
     """
-    content = text.encode("ascii", "replace")
     try:
         known = names["runs"]
-        if zlib.crc32(content) != known["crc32"]:
+        checksum, n_ends = _sums(memoryview(text))
+        if checksum != known["crc32"]:
             raise UsageError("records_json is not the JSON that was written: its checksum differs")
-        ids, statuses = known["id"], [_STATUSES[s] for s in known["status"]]
+        ids, statuses = known["id"], [*map(_STATUSES.__getitem__, known["status"])]
     except (KeyError, TypeError) as error:
         raise UsageError(f"names_json: {error!r}") from None
-    lines = _lines(content) if ids else []
+    lines: Sequence[memoryview] = _Lines(text, n_ends + 1) if ids else ()
     if not len(lines) == len(ids) == len(statuses):
         raise UsageError("names_json names other runs than records_json holds")
     return LazyRecords(ids, statuses, lines, _record, _facts)
@@ -72,19 +79,49 @@ def read_records(text: str, names: Any) -> Sequence[RunRecord]:
 _STATUSES = {str(status): status for status in Status}
 
 
-def _lines(content: bytes) -> list[memoryview]:
-    """What stands between the brackets of a list, line by line and not copied."""
-    # Between two records is a comma and the only kind of line end there is.
-    breaks = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
-    starts = [1, *(breaks + 1).tolist()]
-    ends = [*(breaks - 1).tolist(), len(content) - 1]
-    view = memoryview(content)
-    return [view[start:end] for start, end in zip(starts, ends, strict=True)]
+def _sums(letters: memoryview) -> tuple[int, int]:
+    """The checksum of a text and the number of its line ends, each letter fetched only once."""
+    checksum = n_ends = 0
+    for start in range(0, len(letters), _CHUNK):
+        chunk = letters[start : start + _CHUNK]
+        checksum = zlib.crc32(chunk, checksum)
+        n_ends += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == _END))
+    return checksum, n_ends
+
+
+class _Lines(Sequence[memoryview]):
+    """What stands between the brackets of a list, line by line and not copied.
+
+    Where the lines are is looked up when the first of them is asked for.
+    """
+
+    def __init__(self, content: bytes | memoryview, number: int) -> None:
+        self._letters, self._number = np.frombuffer(content, np.uint8), number
+
+    def __len__(self) -> int:
+        return self._number
+
+    @functools.cached_property
+    def _bounds(self) -> NDArray[np.intp]:
+        """Where the line end before each line is, and last the one that would be behind all."""
+        # Between two records is a comma and the only kind of line end there is.
+        return np.concatenate([[0], np.flatnonzero(self._letters == _END), [len(self._letters)]])
+
+    @overload
+    def __getitem__(self, index: int) -> memoryview: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[memoryview, ...]: ...
+    def __getitem__(self, index: int | slice) -> memoryview | tuple[memoryview, ...]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(len(self))[index])
+        number = range(len(self))[index]
+        before, behind = self._bounds[number : number + 2].tolist()
+        return self._letters[before + 1 : behind - 1].data
 
 
 def _record(line: memoryview) -> RunRecord:
     # The checksum has shown that it is what `record_to_dict` made: no need to doubt each field.
-    data = from_exact_json(bytes(line))
+    data = decoded(line)
     findings = tuple(Finding(**finding) for finding in data.pop("findings"))
     return RunRecord(**data, findings=findings)
 

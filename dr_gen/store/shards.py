@@ -18,14 +18,17 @@ from dr_gen.model.run_table import RunRecord, RunTable
 from dr_gen.store import netcdf
 from dr_gen.store.atomic import replacing
 from dr_gen.store.catalogue import SHARDS, Place, Shard
+from dr_gen.store.columns import COLUMNS
 from dr_gen.store.layout import (
     HEAD,
     Head,
     Layout,
+    encoded,
     from_layout,
     head_from_layout,
     records_from_layout,
 )
+from dr_gen.store.mapped import found_in
 from dr_gen.store.ondemand import ON_DEMAND, Reading, columns
 from dr_gen.store.schema import Migration, migrations, stamp
 
@@ -39,7 +42,14 @@ def write_shard(
     with replacing(path) as temporary:
         netcdf.write(layout, temporary, stamp(now), compress=compress)
         size = temporary.stat().st_size
-    return Shard(path.name, size, len(table.records), len(table.curves.values))
+        starts = {} if compress else found_in(temporary, _contiguous(layout))
+    return Shard(path.name, size, len(table.records), len(table.curves.values), starts)
+
+
+def _contiguous(layout: Layout) -> dict[str, NDArray[Any]]:
+    texts = {name: np.frombuffer(encoded(text), "S1") for name, text in layout.texts.items()}
+    arrays = {c.name: np.asarray(layout.arrays[c.name]) for c in COLUMNS if not c.for_people}
+    return {**arrays, **texts}
 
 
 def read_runs(
@@ -59,7 +69,7 @@ def read_runs(
     StoreError
         If one is missing or may not be read.
     """
-    where = np.array(places, np.intp).reshape(-1, 2)
+    where = np.asarray(places, np.intp).reshape(-1, 2)
     numbers = np.empty(len(where), np.intp)
     tables, start = [], 0
     for i, shard in enumerate(shards):
@@ -146,7 +156,8 @@ def _read_layout(
 ) -> Layout:
     """The content of a shard, or those parts of it called `only` and perhaps more."""
     _check_size(path, shard)
-    layout, schema = netcdf.read(path, only, ON_DEMAND if reading else ())
+    starts = None if reading or only is not None else shard.starts
+    layout, schema = netcdf.read(path, only, ON_DEMAND if reading else (), starts)
     steps = _steps(schema, path)
     if steps and (reading or only is not None):  # a step may need any part of the older form
         layout, _ = netcdf.read(path)

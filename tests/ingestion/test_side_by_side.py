@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -101,6 +102,26 @@ def test_however_it_is_cut(contents: list[bytes], batch: int, data: st.DataObjec
         with (folder / "0.jsonl").open("ab") as file:
             file.write(data.draw(testing.log_lines()))
         assert brought(folder, store, batch=batch) == load(folder, cache=False)
+
+
+SIZES = st.lists(st.one_of(st.integers(0, 10), st.integers(0, 10**9)), max_size=40)
+
+
+@given(SIZES, st.integers(1, 5), st.integers(1, 10**8))
+def test_parts_become_smaller(sizes: list[int], number: int, least: int) -> None:
+    """Every source is in one part, in order; none has more than its share, but for a large one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "_LEAST_BYTES", least)
+        parts = [*batches.tapering(sizes, Workers(number))]
+    assert [i for part in parts for i in range(len(sizes))[part]] == [*range(len(sizes))]
+    assert all(part.start < part.stop for part in parts)
+    for part in parts:
+        most = sum(sizes[part.start :]) / number / 2
+        inside = sizes[part]
+        assert sum(inside) <= max(min(most, batches.BATCH_BYTES), least) or len(inside) == 1
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        others = Workers(1, executor)
+        assert [*batches.tapering(sizes, others)] == [*batches.batches(sizes, others)]
 
 
 @pytest.fixture(autouse=True)
@@ -305,11 +326,12 @@ def test_a_killed_worker_leaves_the_store_as_it_was(
 
 
 class KillingBatch(batches.ReadBatch):
-    """Reads the first batch, and is killed at another."""
+    """Reads what it is given first in each process; a worker is killed at its second batch."""
 
     def __call__(self, batch: Any, progress: Any = None) -> Any:
         """Read, or die."""
-        if any("run_5" in str(source.path) for source in batch.sources):
+        first = any("bad" in source.path.name for source in batch.sources)
+        if multiprocessing.parent_process() is not None and not first:
             os.kill(os.getpid(), signal.SIGKILL)
         return batches.ReadBatch.__call__(self, batch, progress)
 

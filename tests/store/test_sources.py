@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,28 @@ def test_records_come_back_from_their_columns(records: list[SourceRecord], roots
     assert back == table
     assert [*back] == records
     assert back.roots == tuple(roots)
+
+
+@given(
+    st.lists(RECORDS, min_size=1, max_size=3), st.lists(testing.findings(), max_size=2), st.data()
+)
+def test_a_catalogue_is_read_without_its_sources(
+    records: list[SourceRecord], findings: Any, data: st.DataObject
+) -> None:
+    """The rest is the same; one that ends too early is damaged, wherever that is."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder)
+        told = Catalogue(findings=tuple(findings), sources=records)
+        catalogues.write(told, store)
+        assert catalogues.has_sources(store)
+        assert catalogues.read(store) == Catalogue(findings=tuple(findings))
+        assert catalogues.read(store, sources=True) == told
+        whole = (store / catalogues.NAME).read_bytes()
+        cut = data.draw(st.integers(0, len(whole) - 2))
+        (store / catalogues.NAME).write_bytes(whole[:cut])
+        for sources in (False, True):
+            with pytest.raises(StoreFormatError, match="damaged"):
+                catalogues.read(store, sources=sources)
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=3), st.data())
