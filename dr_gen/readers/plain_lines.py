@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.pieces import ranges
-from dr_gen.readers.decoding import before_odd
+from dr_gen.readers.decoding import Pace, before_odd
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.plain_files import NotPlainError, Piece, line_ends
 from dr_gen.readers.torn import unlike_first
@@ -53,8 +53,6 @@ _STAND_IN: Final = b"-1.%015d" % (int.from_bytes(os.urandom(16)) % 10**15) + b"7
 NAN_STAND_IN: Final = float(_STAND_IN)
 """Stands for the token NaN while a line is decoded."""
 
-_CHUNK: Final = 64
-_LARGEST_CHUNK: Final = 1024
 _QUOTED: Final = frozenset({str, dict, list})
 _HOPELESS: Final = 1000
 _OPEN, _CLOSE, _QUOTE = b'{}"'
@@ -163,8 +161,8 @@ class Block(Generic[N]):
         Whether `NAN_STAND_IN` stands anywhere.
     """
 
-    def __init__(self, parts: Sequence[Part], schema: N) -> None:
-        self.parts, self.schema = parts, schema
+    def __init__(self, parts: Sequence[Part], schema: N, pace: Pace) -> None:
+        self.parts, self.schema, self._pace = parts, schema, pace
         self.data = b"".join([part.piece.data for part in parts])
         array = np.frombuffer(self.data, np.uint8)
         self.ends = line_ends(array)
@@ -209,16 +207,18 @@ class Block(Generic[N]):
 
     def decode(self) -> list[Decoded[N]]:
         """The objects of all lines; for each schema that was needed, in order."""
-        at, n_lines, size = 0, self.first_line[-1], _CHUNK
+        at, n_lines = 0, self.first_line[-1]
         for odd in (*self._odd, n_lines):
             while at < odd:
-                stop = min(at + size, odd)
-                at += self._chunk(at, stop)
-                # Where nothing is odd, less is to be done for each line.
-                size = min(2 * size, _LARGEST_CHUNK)
-                if at < stop:
+                stop = min(at + self._pace.n_lines, odd)
+                n = self._chunk(at, stop)
+                at += n
+                if at == stop:
+                    self._pace.went_well(n)
+                else:
+                    self._pace.met_odd()
                     self._careful(at)
-                    at, size = at + 1, _CHUNK
+                    at += 1
             if odd in self._configurations:
                 self._configuration(odd)
             elif odd < n_lines:

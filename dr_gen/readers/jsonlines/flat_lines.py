@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from dr_gen.readers.columns import Columns
-from dr_gen.readers.decoding import REFUSED
+from dr_gen.readers.decoding import REFUSED, Pace
 from dr_gen.readers.jsonlines.flat_rows import Fields, FlatRows
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.plain_files import NotPlainError, pieces
@@ -124,8 +124,8 @@ class _FlatLog:
 class _FlatBlock(Block[FlatSchema]):
     """Lines of one file; their objects are put among its rows as soon as they are decoded."""
 
-    def __init__(self, part: Part, schema: FlatSchema, rows: FlatRows) -> None:
-        super().__init__([part], schema)
+    def __init__(self, part: Part, schema: FlatSchema, rows: FlatRows, pace: Pace) -> None:
+        super().__init__([part], schema, pace)
         self._rows, self._before = rows, part.log.n_lines
 
     def _took(self, first: int, found: list[Any]) -> None:
@@ -149,7 +149,7 @@ class FlatReader:
     """Reads files of plain rows; remembers the names, as many files have the same."""
 
     def __init__(self) -> None:
-        self._schema, self._rows = FlatSchema({}, {}), FlatRows()
+        self._schema, self._rows, self._pace = FlatSchema({}, {}), FlatRows(), Pace()
 
     def read(
         self, path: Path, run_id: str, keep: Callable[[int, dict[str, Any]], bool]
@@ -171,7 +171,7 @@ class FlatReader:
         n_quotes = 0
         try:
             for piece in pieces(path):
-                block = _FlatBlock(Part(log, piece), schema, rows)
+                block = _FlatBlock(Part(log, piece), schema, rows, self._pace)
                 block.decode()
                 schema = block.schema
                 n_quotes += block.n_quotes[0]

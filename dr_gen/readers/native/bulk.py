@@ -15,6 +15,7 @@ from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunRecord, RunTable
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
+from dr_gen.readers.decoding import Pace
 from dr_gen.readers.native.columns import columns_of
 from dr_gen.readers.native.configs import Configurations
 from dr_gen.readers.native.layout import complete_columns
@@ -56,7 +57,7 @@ class _Reading:
 
     def __init__(self, careful: Careful, clock: Clock) -> None:
         self._careful, self._clock = careful, clock
-        self._schema = Schema()
+        self._schema, self._pace = Schema(), Pace()
         self._configurations = Configurations()
         self._begin()
 
@@ -95,7 +96,7 @@ class _Reading:
         self._parts, self._n_bytes = [], 0
         if not parts:
             return
-        block = Block([part for _, part in parts], self._schema)
+        block = Block([part for _, part in parts], self._schema, self._pace)
         numbers = [number for number, _ in parts]
         rows = rows_of(block, [self._logs[n] for n in numbers], numbers)
         self._schema = block.schema
