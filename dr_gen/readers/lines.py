@@ -13,8 +13,9 @@ import io
 import json
 import os
 import re
+import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -102,20 +103,6 @@ class JsonLines:
         self._beginnings = Beginnings()
         self._duplicates: list[str] = []
 
-    @functools.cached_property
-    def _decoder(self) -> json.JSONDecoder:
-        return json.JSONDecoder(object_pairs_hook=self._hook, strict=False)
-
-    @functools.cached_property
-    def _careful(self) -> json.JSONDecoder:
-        return json.JSONDecoder(object_pairs_hook=self._hook, strict=False, parse_int=_any_int)
-
-    @property
-    def _hook(self) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
-        # Not a method: a decoder that knows its owner would keep it, and the lines that wait in
-        # it, until the next search for garbage.
-        return functools.partial(_object, self._duplicates)
-
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
         number = 0
         try:
@@ -200,6 +187,7 @@ class JsonLines:
         ends = raw.endswith(b"\n")
         try:
             values, rest = self._values(number, line)
+            self._duplicates = [*_DECODERS.duplicates]
             for value in values:
                 yield from self._checked(number, line, value)
             if rest:
@@ -220,19 +208,19 @@ class JsonLines:
     def _values(self, number: int, line: bytes) -> tuple[list[Any], bytes]:
         """The JSON value of a line, several if line breaks between them got lost, and the rest."""
         text = line.decode()
-        self._duplicates.clear()
+        _DECODERS.duplicates.clear()
         try:
-            return [self._decoder.decode(text)], b""
+            return [_DECODERS.usual.decode(text)], b""
         except json.JSONDecodeError as error:
             if error.msg != "Extra data" or not text.startswith("{"):
                 raise
         except ValueError:
             # A whole number of more digits than Python turns into an int.
-            return [self._careful.decode(text)], b""
+            return [_DECODERS.careful.decode(text)], b""
         values, place = [], 0
         while place < len(text):
             try:
-                value, end = self._careful.raw_decode(text, place)
+                value, end = _DECODERS.careful.raw_decode(text, place)
             except json.JSONDecodeError:
                 break
             if not isinstance(value, dict):
@@ -280,12 +268,13 @@ class JsonLines:
         if self._embedded and not line.startswith(OBJECT):
             self._text_lines.append(number)
             return
-        self._duplicates.clear()
         for start in record_starts(line, self._beginnings, after):
+            _DECODERS.duplicates.clear()
             try:
-                value = self._decoder.decode(line[start:].decode())
+                value = _DECODERS.usual.decode(line[start:].decode())
             except (ValueError, RecursionError):
                 continue
+            self._duplicates = [*_DECODERS.duplicates]
             message = f"a record is cut off at column {start + 1} and another one follows"
             hint = "the process was stopped while writing; the second record was read"
             self._bad("torn-line", message, number, "error", hint)
@@ -374,6 +363,22 @@ def _object(duplicates: list[str], pairs: list[tuple[str, Any]]) -> dict[str, An
 def _any_int(digits: str) -> int | str:
     # Text of digits: the reader of the value says that it is too large.
     return digits if len(digits) > _MAX_INT_DIGITS else int(digits)
+
+
+class _Decoders(threading.local):
+    """Decoders of JSON that note the names which an object has twice.
+
+    One of each for a thread: to make one takes longer than to decode a line.
+    """
+
+    def __init__(self) -> None:
+        self.duplicates: list[str] = []
+        hook = functools.partial(_object, self.duplicates)
+        self.usual = json.JSONDecoder(object_pairs_hook=hook, strict=False)
+        self.careful = json.JSONDecoder(object_pairs_hook=hook, strict=False, parse_int=_any_int)
+
+
+_DECODERS: Final = _Decoders()
 
 
 def _depth(value: Any) -> int:

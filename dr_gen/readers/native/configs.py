@@ -6,6 +6,7 @@ a struct of that shape and transposing takes a quarter of the time of decoding i
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
@@ -86,12 +87,13 @@ class Configurations:
         if odd:
             return odd
         parts = _together(found)
-        if more := _branches(parts):
-            for number in more:
-                found[number] = self._flat(lines[number]) or found[number]
-            parts = _together(found)
-            odd = _branches(parts)
-        return odd or _table(parts, len(found))
+        table = _table(parts, len(found))
+        if all(map(_is_leaf, itertools.chain(*table.categories))):
+            return table
+        for number in _branches(parts):
+            found[number] = self._flat(lines[number]) or found[number]
+        parts = _together(found)
+        return _branches(parts) or _table(parts, len(found))
 
     def _row(self, line: bytes, n_names: int) -> _Row | None:
         """A configuration by its shape, or flat; None when it needs care."""
