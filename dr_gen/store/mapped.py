@@ -7,13 +7,12 @@ looks for them, sees byte for byte that it found them, and has it written down i
 from __future__ import annotations
 
 import contextlib
-import itertools
 import mmap
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,17 +55,15 @@ def found_in(path: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
     """
     long = {name: _letters(array) for name, array in arrays.items() if array.nbytes >= LONG}
     places: dict[str, int] = {}
-    # Some file systems map nothing, and then nobody needs to know.
-    with contextlib.suppress(OSError), open(path, "rb") as file:
+    with contextlib.suppress(OSError), open(path, "rb", buffering=0) as file:
         if not long or sys.byteorder != "little":
             return {}
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            behind = 0  # the last one found: they lie in the order in which they were written
-            for name, letters in long.items():
-                for at in _candidates(whole, letters[:_HEAD].tobytes(), behind):
-                    if _lies_at(whole, at, letters):
-                        places[name], behind = at, at + len(letters)
-                        break
+        behind = 0  # the last one found: they lie in the order in which they were written
+        for name, letters in long.items():
+            for at in _candidates(file, letters[:_HEAD].tobytes(), behind):
+                if _lies_at(file, at, letters):
+                    places[name], behind = at, at + len(letters)
+                    break
     return places
 
 
@@ -74,21 +71,31 @@ def _letters(array: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
-def _candidates(whole: mmap.mmap, head: bytes, start: int) -> Iterator[int]:
+def _candidates(file: BinaryIO, head: bytes, start: int) -> Iterator[int]:
     """Where `head` stands, at places that an array can begin at; not too many of them."""
-    at = start - 1
-    for _ in itertools.repeat(None, _TRIES):
-        at = whole.find(head, at + 1)
-        if at < 0:
+    # Piece by piece, since what is mapped counts as memory of the process.
+    left = _TRIES
+    while left:
+        window = _read(file, start, _CHUNK + len(head) - 1)
+        at = window.find(head)
+        while at >= 0 and left:
+            left -= 1
+            if (start + at) % ALIGNED == 0:
+                yield start + at
+            at = window.find(head, at + 1)
+        if len(window) < _CHUNK:
             return
-        if at % ALIGNED == 0:
-            yield at
+        start += _CHUNK
 
 
-def _lies_at(whole: mmap.mmap, at: int, letters: NDArray[np.uint8]) -> bool:
-    starts = range(0, len(letters), _CHUNK)
-    chunks = ((start, letters[start : start + _CHUNK].tobytes()) for start in starts)
-    return all(whole[at + start : at + start + len(chunk)] == chunk for start, chunk in chunks)
+def _lies_at(file: BinaryIO, at: int, letters: NDArray[np.uint8]) -> bool:
+    chunks = ((start, letters[start : start + _CHUNK]) for start in range(0, len(letters), _CHUNK))
+    return all(_read(file, at + start, len(chunk)) == chunk.tobytes() for start, chunk in chunks)
+
+
+def _read(file: BinaryIO, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)
 
 
 def is_mappable(path: Path) -> bool:
