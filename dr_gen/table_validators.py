@@ -18,7 +18,7 @@ from dr_gen.model.curve_table import POOL_INT, CurveTable
 from dr_gen.model.direction import direction_of
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
-from dr_gen.model.pieces import ranges
+from dr_gen.model.pieces import portions, ranges
 from dr_gen.model.run import RunData
 from dr_gen.model.run_table import RunTable
 from dr_gen.screens import epochs_of
@@ -42,7 +42,8 @@ Validator = Callable[[RunData], Iterable[Finding]]
 Found = Iterator[tuple[int, Finding]]
 """Numbers of runs in their table, and what is wrong with them."""
 
-_MOST = 0.5
+_AT_ONCE = 1 << 16
+"""Points looked at together: few enough to stay at hand."""
 
 
 def on_tables(find: Callable[[RunTable], Found]) -> Validator:
@@ -128,10 +129,12 @@ def gaps(table: RunTable) -> Found:
     whole, clean = curves.axis_pool[axes] == POOL_INT, curves.axis_clean[axes]
     found: list[tuple[int, int, str]] = []
     regular = np.flatnonzero(whole & clean & (curves.block_size[blocks] > 2))
-    for place, *holes in _holes(curves, axes[regular], curves.block_size[blocks[regular]]):
-        at = int(regular[place])
-        said = _missing(curves, int(first[at]), int(axes[at]), *holes)
-        found.append((int(curves.run[first[at]]), int(blocks[at]), said))
+    for part in portions(curves.block_size[blocks[regular]], _AT_ONCE):
+        some = regular[part]
+        for place, *holes in _holes(curves, axes[some], curves.block_size[blocks[some]]):
+            at = int(some[place])
+            said = _missing(curves, int(first[at]), int(axes[at]), *holes)
+            found.append((int(curves.run[first[at]]), int(blocks[at]), said))
     for at in np.flatnonzero(whole & ~clean).tolist():
         xs = MetricCurve(curves, int(first[at]), int(axes[at])).xs
         if len(xs) > 2 and (gap := _gap(curves, int(first[at]), int(axes[at]), xs, np.diff(xs))):
@@ -152,8 +155,6 @@ def _holes(
     place, missing, low, high : int
         Place in `axes`; how many points are missing; between which x first.
     """
-    if len(axes) == 0:
-        return
     x, starts = np.asarray(curves.pools[POOL_INT]), curves.axis_start[axes]
     index = ranges(starts, sizes - 1)
     steps = x[index + 1] - x[index]

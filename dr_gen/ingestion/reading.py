@@ -18,11 +18,11 @@ from dr_gen.ingestion.plans import Source
 from dr_gen.ingestion.rules import Rules
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.group import RunGroup
+from dr_gen.model.pieces import portions
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import Paths, ReadOptions, ReadResult
 from dr_gen.readers.hydra import surrounded
 from dr_gen.store.change import Change, Written
-from dr_gen.store.ragged import portions
 from dr_gen.store.sources import Mark, Stamp
 from dr_gen.validators import validate_all
 

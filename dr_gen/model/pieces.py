@@ -8,7 +8,7 @@ once it is copied, and not everything is there twice.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dr_gen.model.stored import Array, StoredArray, concatenated
 
-__all__ = ["are_behind", "behind", "gathered", "in_order", "joined", "ranges", "room"]
+__all__ = ["are_behind", "behind", "gathered", "in_order", "joined", "portions", "ranges", "room"]
 
 Ints = NDArray[np.int64]
 
@@ -100,6 +100,23 @@ def ranges(starts: Ints, sizes: Ints) -> Ints:
     index: Ints = np.repeat(starts - (ends - sizes), sizes)
     index += np.arange(total, dtype=np.int64)
     return index
+
+
+def portions(sizes: Ints, most: int) -> Iterator[slice]:
+    """Cut ranges into portions of at most `most` values; a longer range is a portion of its own.
+
+    Examples
+    --------
+    >>> list(portions(np.array([3, 3, 9, 1]), 6))
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    ends = np.cumsum(sizes)
+    first = 0
+    while first < len(sizes):
+        before = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + most, "right")))
+        yield slice(first, last)
+        first = last
 
 
 def gathered(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dr_gen.model.pieces import ranges
 
-__all__ = ["gather", "portions"]
+__all__ = ["gather"]
 
 _GAP = 1 << 14
 """So many values are read as fast as another call costs."""
@@ -64,20 +64,3 @@ def _cuts(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.intp
     reached = np.maximum.accumulate(ends)
     far = starts[1:] - reached[:-1] > _GAP
     return np.flatnonzero(far | (starts[1:] // _SPAN != starts[:-1] // _SPAN)) + 1
-
-
-def portions(sizes: NDArray[np.int64], most: int) -> Iterator[slice]:
-    """Cut ranges into portions of at most `most` values; a longer range is a portion of its own.
-
-    Examples
-    --------
-    >>> list(portions(np.array([3, 3, 9, 1]), 6))
-    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
-    """
-    ends = np.cumsum(sizes)
-    first = 0
-    while first < len(sizes):
-        before = int(ends[first - 1]) if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, before + most, "right")))
-        yield slice(first, last)
-        first = last

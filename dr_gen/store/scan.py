@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.curve import resolved_rows
 from dr_gen.model.noise import NOISE_KEYS
+from dr_gen.model.pieces import portions
 from dr_gen.store.curve_index import read_index
 from dr_gen.store.parts import Part
-from dr_gen.store.ragged import portions
 from dr_gen.store.scan_columns import Batch, Column, OfCurve, columns_of
 from dr_gen.store.shards import ReadRows
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from dr_gen.model.pieces import portions
 from dr_gen.store import ragged
-from dr_gen.store.ragged import gather, portions
+from dr_gen.store.ragged import gather
 
 ARRAY = np.arange(200)
 some_ranges = st.lists(st.tuples(st.integers(0, 150), st.integers(0, 50)), max_size=8)
