@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.curve_table import POOL_INT, CurveTable
-from dr_gen.model.pieces import ranges, room
+from dr_gen.model.pieces import portions, ranges, room
 from dr_gen.readers.native.logs import PlainLog
 from dr_gen.readers.native.rows import Rows, starts_of
 from dr_gen.readers.native.schema import Schema
@@ -25,6 +25,9 @@ Ints = NDArray[np.int64]
 
 TIMES: Final = frozenset({"time", "timestamp"})
 """Axes that tell no rows apart."""
+
+_AT_ONCE: Final = 1 << 16
+"""Rows put in their places together: few enough to stay at hand."""
 
 NEEDED: Final = "epoch"
 """The axis that every line of metrics has."""
@@ -171,12 +174,17 @@ def _axes(
     pool = room(n_axes * int(size.sum()), np.int64)
     clean = []
     for split, block in zip(splits, blocks, strict=True):
-        place = ranges(start[block, 0], split.sizes)
-        gap = np.repeat(split.sizes, split.sizes)
+        at = 0
+        for part in portions(split.sizes, _AT_ONCE):
+            sizes = split.sizes[part]
+            place, gap = ranges(start[block[part], 0], sizes), np.repeat(sizes, sizes)
+            here = slice(at, at + len(place))
+            for xs in split.xs:
+                pool[place] = xs[here]
+                place += gap
+            at += len(place)
         rising = []
         for xs in split.xs:
-            pool[place] = xs
-            place += gap
             grows = np.ones(len(xs), np.bool_)
             np.greater(xs[1:], xs[:-1], out=grows[1:])
             grows[split.starts] = True
