@@ -174,18 +174,20 @@ class _Recognition:
         claimed.update(one.claim.path for one in claims.alone)
         # What a reader has use for beside another file is no source to it.
         of = {part: one.reader for one in claims.alone for part in with_kept(one.claim)}
+        seen: dict[str, Seen] = {}
         for path in self._seen:
             if path not in claimed:
-                source = self._alone(self._seen[path])
+                one = self._seen[path]
+                source = self._alone(one)
                 if source is not None and source.reader is not of.get(path):
-                    sources[path] = source
+                    sources[path], seen[path] = source, one
         kept = [*self._where_nothing_else_is(claims.alone, sources)]
         copies = {**claims.copies, **dict(self._in_files_of_many(claims, sources))}
         sources = {path: source for path, source in sources.items() if path not in copies}
         jobs = hydra.Jobs(self._tree)
         logs, parts = [], {*claims.parts, *kept}
         for path in self._seen.ordered(sources):
-            one = self._seen[path]
+            one = seen.get(path) or self._seen[path]
             around = jobs.around(path, one.root)
             source = attrs.evolve(sources[path], around=around) if around else sources[path]
             logs.append((source, self._with_others(source, one.look)))
@@ -196,7 +198,7 @@ class _Recognition:
         self, claims: Sequence[Held], sources: dict[str, Source]
     ) -> Iterator[str]:
         """Add the sources that want to be alone and are, and give what they keep."""
-        covered = covered_by(sources)
+        covered = covered_by(sources if claims else ())
         for one in claims:
             if one.claim.alone_in not in covered:
                 sources[one.claim.path] = self._claimed(one)

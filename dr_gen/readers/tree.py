@@ -156,10 +156,10 @@ def run_id(path: str | Path, root: str | Path) -> str:
     relative = os.path.basename(whole)
     if whole != top:
         relative = whole if top == os.curdir else whole[len(top.rstrip(os.sep)) + 1 :]
-    folder, stem = os.path.split(relative)
-    stem = stem_of(stem)
+    folder, name = os.path.split(relative) if os.sep in relative else ("", relative)
+    stem = stem_of(name)
     if stem.casefold() not in _GENERIC_STEMS:
-        return os.path.join(folder, stem).replace(os.sep, "/")
+        return os.path.join(folder, stem).replace(os.sep, "/") if folder else stem
     if os.path.basename(folder) == ARTIFACTS:
         folder = os.path.dirname(folder)
     return folder.replace(os.sep, "/") or experiment_name(Path(root)) or stem
@@ -199,8 +199,9 @@ def stem_of(name: str) -> str:
     >>> stem_of("val_log.jsonl.gz"), stem_of("lr0.1")
     ('val_log', 'lr0.1')
     """
-    while (suffix := os.path.splitext(name)[1]) in LOG_SUFFIXES:
-        name = name[: -len(suffix)]
+    # Not by `os.path.splitext`, which takes several times as long; a name may begin with dots.
+    while (cut := name.rfind(".")) > 0 and name[cut:] in LOG_SUFFIXES and name[:cut].strip("."):
+        name = name[:cut]
     return name
 
 
