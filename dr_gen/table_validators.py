@@ -30,6 +30,7 @@ __all__ = [
     "blown",
     "expected_epochs",
     "finding_about",
+    "finding_in",
     "found_by",
     "gaps",
     "non_finite_values",
@@ -68,6 +69,14 @@ def finding_about(
 ) -> Finding:
     """A finding about a run as a whole."""
     return Finding(code, message, severity, run.source or None, None, run.id, hint)
+
+
+def finding_in(
+    table: RunTable, index: int, code: str, message: str, severity: Severity, *, hint: str = ""
+) -> Finding:
+    """A finding about a run of a table, without a view of the run: there may be very many."""
+    record = table.records[index]
+    return Finding(code, message, severity, record.source or None, None, record.id, hint)
 
 
 # ------------------------------------------------------------------ epochs
@@ -141,8 +150,7 @@ def gaps(table: RunTable) -> Found:
             found.append((int(curves.run[first[at]]), int(blocks[at]), gap))
     hint = "lines were lost or never written"
     for index, _, message in sorted(found):
-        run = RunData(table, index)
-        yield index, finding_about(run, "gap", message, Severity.WARNING, hint=hint)
+        yield index, finding_in(table, index, "gap", message, Severity.WARNING, hint=hint)
 
 
 def _holes(
@@ -250,8 +258,7 @@ def non_finite_values(table: RunTable) -> Found:
         message = (
             f"{curve.split}/{curve.metric}: {len(bad)} of {len(xs)} values not finite, {where}"
         )
-        run = RunData(table, index)
-        yield index, finding_about(run, "non-finite", message, Severity.WARNING)
+        yield index, finding_in(table, index, "non-finite", message, Severity.WARNING)
 
 
 def blown(table: RunTable) -> dict[int, list[str]]:

@@ -29,6 +29,7 @@ from dr_gen.table_validators import (
     blown,
     expected_epochs,
     finding_about,
+    finding_in,
     found_by,
     gaps,
     non_finite_values,
@@ -138,12 +139,11 @@ def expected_splits(splits: Sequence[str]) -> Validator:
 @on_tables
 def end_marker(table: RunTable) -> Found:
     """A log of a format that marks its end, without the mark: ``no-end-marker``."""
+    message, severity = "the log has no end marker", Severity.WARNING
     hint = "the process was stopped, or is still running"
     for index, record in enumerate(table.records):
         if record.metadata.get("format") == "native" and not has_end(record.metadata):
-            run, message = RunData(table, index), "the log has no end marker"
-            found = finding_about(run, "no-end-marker", message, Severity.WARNING, hint=hint)
-            yield index, found
+            yield index, finding_in(table, index, "no-end-marker", message, severity, hint=hint)
 
 
 def default_validators(

@@ -107,13 +107,9 @@ class PlainLog:
         before : int
             What makes their places their numbers among the objects.
         """
-        texts, where = [], []
-        for place, line in zip(places, lines, strict=True):
-            if line.type == "str" and line.value is not None:
-                texts.append(line.value)
-                where.append(before + place)
-            else:
-                self._take(before + place, line)
+        texts, where = [line.value for line in lines], places
+        if None in texts or any(line.type != "str" for line in lines):
+            texts, where = self._texts_of(places, lines, before)
         together = "\n".join(texts)
         if with_nan(together) != together:
             texts = list(map(with_nan, texts))
@@ -122,7 +118,22 @@ class PlainLog:
         self._texts += filter(None, stripped)
         if _TRAIN_TIME in together:
             found = zip(where, stripped, strict=True)
-            self._times += [pair for pair in found if pair[1].startswith(_TRAIN_TIME)]
+            self._times += [
+                (before + place, text) for place, text in found if text.startswith(_TRAIN_TIME)
+            ]
+
+    def _texts_of(
+        self, places: Sequence[int], lines: Sequence[Any], before: int
+    ) -> tuple[list[str], list[int]]:
+        """The texts among lines, and their places; the others are taken."""
+        texts, where = [], []
+        for place, line in zip(places, lines, strict=True):
+            if line.type == "str" and line.value is not None:
+                texts.append(line.value)
+                where.append(place)
+            else:
+                self._take(before + place, line)
+        return texts, where
 
     def _take(self, place: int, line: Any) -> None:
         if line.type == "end" and line.status is not None:

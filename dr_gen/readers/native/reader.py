@@ -80,7 +80,7 @@ class NativeReader:
                 return _CERTAIN
             if any(map(_is_foreign, text.splitlines())):
                 return Detection(0.5, "a dict_config line above rows of another kind")
-            return Detection(0.99, "a dict_config line")
+            return Detection(0.995, "a dict_config line")
         if any(b'"agg_stats"' in line and b'"data_name"' in line for line in text.splitlines()):
             return Detection(0.97, "lines with data_name and agg_stats")
         if _OTHER_LINE.search(text):

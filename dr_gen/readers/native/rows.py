@@ -30,7 +30,6 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _STATS: Final = operator.attrgetter("agg_stats")
-_NAME: Final = operator.attrgetter("data_name")
 _SMALL: Final = np.iinfo(np.int16).max
 
 
@@ -87,7 +86,7 @@ class Rows:
 
     Attributes
     ----------
-    log, split : int32 array, dims (row,)
+    log, split : int array, dims (row,)
         Which log, and which split as a code; the rows of one log and split stay in order.
         The logs are ascending but for what `in_groups` and `take` make.
     values : float64 array, dims (row, metric)
@@ -97,7 +96,7 @@ class Rows:
     """
 
     log: NDArray[np.int32]
-    split: NDArray[np.int32]
+    split: NDArray[np.signedinteger[Any]]
     values: NDArray[np.float64]
     xs: list[XColumn]
 
@@ -197,8 +196,7 @@ class _Lines:
         bounds = np.searchsorted(decoded.line, self._block.first_line)
         part = np.repeat(np.arange(len(self._logs), dtype=np.int32), np.diff(bounds))
         starts = bounds.tolist()
-        codes = map(schema.codes.__getitem__, map(_NAME, objects))
-        split = np.frombuffer(struct.pack(f"{len(objects)}i", *codes), np.int32)
+        split = schema.split_codes(objects)
         has = split >= 0
         at = np.arange(len(objects))
         if not has.all():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from dr_gen.readers.decoding import REFUSED
 from dr_gen.readers.float_records import FloatRecords
@@ -18,6 +21,8 @@ _NO_AXES: Final = ("data_name", "title", "agg_stats", "type", "value", "status",
 """Names in a line that are no x-axes."""
 
 _MOST_NAMES: Final = 2000
+_BYTE_CODES: Final = 127
+_NAME: Final = operator.attrgetter("data_name")
 _CONFIGURATIONS: Final = (
     b'{"type": "dict_config", "value": {',
     b'{"type":"dict_config","value":{',
@@ -53,6 +58,9 @@ class Schema:
     ) -> None:
         self.metrics, self.xs, self.splits = tuple(metrics), tuple(xs), tuple(splits)
         self.codes: dict[str | None, int] = {None: -1, **{s: i for i, s in enumerate(splits)}}
+        # As bytes with a sign; None where these are too few.
+        small = len(splits) <= _BYTE_CODES
+        self._bytes = {name: code % 256 for name, code in self.codes.items()} if small else None
         self.floats = FloatRecords(self.metrics)
         stats = msgspec.defstruct(
             "Stats",
@@ -86,6 +94,13 @@ class Schema:
         # To look for in a line, where no metric has the name as well.
         alike = set(xs) & (set(metrics) | set(_NO_AXES))
         self._quoted = None if alike else [f'"{name}"'.encode() for name in xs]
+
+    def split_codes(self, objects: Sequence[Any]) -> NDArray[np.signedinteger[Any]]:
+        """The code of the split of each line, dims (line,); -1 where there is none."""
+        names = map(_NAME, objects)
+        if self._bytes is not None:
+            return np.frombuffer(bytes(map(self._bytes.__getitem__, names)), np.int8)
+        return np.fromiter(map(self.codes.__getitem__, names), np.int32, len(objects))
 
     def in_order(self, line: bytes, *, careful: bool) -> list[int] | None:
         """The axes that a metric line has; None if they are in another order than here."""
