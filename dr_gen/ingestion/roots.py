@@ -91,8 +91,9 @@ def _text(path: object) -> str | None:
     # Most are plain texts already, and to make a path of each takes longer than to look at it.
     if type(path) is str and os.sep == "/" and path and not _LEFT_OUT.search(path):
         return path
-    is_path = isinstance(path, str | os.PathLike) and os.fspath(path)
-    return str(Path(path)) if is_path else None  # type: ignore[arg-type]
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        return None
+    return str(Path(path))
 
 
 def _is_folder(path: str) -> bool:

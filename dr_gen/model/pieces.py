@@ -42,7 +42,7 @@ def room(size: int, dtype: Any) -> NDArray[Any]:
     if n_bytes < _LARGE or _OWN is None:
         return np.empty(size, dtype)
     # In small pages: of large ones, which numpy asks for, a virtual machine has few at hand, and
-    # may take a hundred times as long to find one as to clear it.
+    # may take many times as long to find one as to clear it.
     return np.frombuffer(mmap.mmap(-1, n_bytes, flags=_OWN), dtype)
 
 

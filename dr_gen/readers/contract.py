@@ -19,6 +19,7 @@ __all__ = [
     "ColumnMap",
     "Detection",
     "More",
+    "OfTracker",
     "Paths",
     "ReadOptions",
     "ReadResult",
@@ -256,6 +257,17 @@ class More:
     state: Any
     last: bytes
     tail: bytes
+
+
+class OfTracker:
+    """What the readers of the files of one tracker have in common."""
+
+    __slots__ = ()
+
+    @property
+    def ceiling(self) -> float:
+        """It is never surer of a file than this."""
+        return TRACKER
 
 
 class Reader(Protocol):

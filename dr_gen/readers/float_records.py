@@ -9,11 +9,23 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FloatRecords"]
+__all__ = ["FloatRecords", "length_of_head"]
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
+_SHORT, _LONG = 1 << 4, 1 << 16
 _BYTES: Final = 9
 """What MessagePack writes of a float: its kind, and the eight bytes of it, the highest first."""
+
+
+def length_of_head(n_items: int) -> int:
+    """How many bytes of MessagePack say that a list of so many items follows.
+
+    Examples
+    --------
+    >>> [length_of_head(n) for n in (15, 16, 1 << 16)]
+    [1, 3, 5]
+    """
+    return 1 if n_items < _SHORT else 3 if n_items < _LONG else 5
 
 
 class FloatRecords:
@@ -51,7 +63,7 @@ class FloatRecords:
         """
         n = len(structs)
         data = _ENCODER.encode(structs)
-        start = 1 if n < 1 << 4 else 3 if n < 1 << 16 else 5  # as the list begins
+        start = length_of_head(n)
         whole = len(data) == start + n * self._size if self._places else None not in structs
         if not whole:
             raise TypeError("not every struct is there")

@@ -21,7 +21,7 @@ from dr_gen.model.finding import Finding
 from dr_gen.model.hpm import Hpm
 from dr_gen.model.hpm_table import HpmTable
 from dr_gen.model.run import RunData
-from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import Claim, Detection, OfTracker, ReadOptions, ReadResult
 from dr_gen.readers.settings import read_document, read_settings
 from dr_gen.readers.tree import Tree
 
@@ -130,13 +130,8 @@ def _filled_in(run: RunData, job: _Job) -> RunData:
 
 
 @attrs.frozen
-class HydraReader:
+class HydraReader(OfTracker):
     """Reads jobs that logged nothing: what they were to do is all that is known of them."""
-
-    @property
-    def ceiling(self) -> float:
-        """It is never surer of a file than this."""
-        return TRACKER
 
     @property
     def name(self) -> str:

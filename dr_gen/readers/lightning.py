@@ -21,7 +21,7 @@ from typing import Final
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
 from dr_gen.readers.clock import Stamping
-from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
+from dr_gen.readers.contract import Claim, Detection, More, OfTracker, ReadOptions, ReadResult
 from dr_gen.readers.lines import decoded_head
 from dr_gen.readers.settings import read_settings
 from dr_gen.readers.tree import Tree
@@ -35,15 +35,10 @@ _TELLING: Final = 128
 _VERSION: Final = re.compile(r"version_\d+")
 
 
-class LightningReader(Stamping):
+class LightningReader(Stamping, OfTracker):
     """Reads the folders of the CSVLogger of PyTorch Lightning."""
 
     __slots__ = ()
-
-    @property
-    def ceiling(self) -> float:
-        """It is never surer of a file than this."""
-        return TRACKER
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ import itertools
 import os
 import re
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import attrs
@@ -34,7 +34,6 @@ __all__ = [
     "Block",
     "Decoded",
     "Part",
-    "packed",
     "quotes",
     "with_nan",
 ]
@@ -323,24 +322,6 @@ class Block(Generic[N]):
             elif log.lines is not None and not log.odd:
                 log.lines.accept(b"", log.n_lines + n_lines - log.n_told, frozenset())
             log.n_lines += n_lines
-
-
-def packed(rows: Iterable[Iterable[float]], n_rows: int, n_columns: int) -> NDArray[np.float64]:
-    """Numbers in a read-only array, dims (row, column).
-
-    Raises
-    ------
-    struct.error
-        If something is no number, or there are not so many.
-
-    Examples
-    --------
-    >>> packed([(1, 2.5), (3, 4.5)], 2, 2).tolist()
-    [[1.0, 2.5], [3.0, 4.5]]
-    """
-    # Takes a quarter less time than `numpy.fromiter`.
-    cells = struct.pack(f"{n_rows * n_columns}d", *itertools.chain.from_iterable(rows))
-    return np.frombuffer(cells, np.float64).reshape(n_rows, n_columns)
 
 
 def with_nan(text: str) -> str:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from dr_gen.readers.clock import Stamping
-from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import Claim, Detection, OfTracker, ReadOptions, ReadResult
 from dr_gen.readers.huggingface.names import (
     RESULTS,
     SETTINGS,
@@ -45,15 +45,10 @@ _TELLING: Final = 256
 """Bytes of a state with numbers in it: what is equal so far in a folder of one name is a copy."""
 
 
-class HuggingFaceReader(Stamping):
+class HuggingFaceReader(Stamping, OfTracker):
     """Reads the output folders of the Trainer of Hugging Face."""
 
     __slots__ = ()
-
-    @property
-    def ceiling(self) -> float:
-        """It is never surer of a file than this."""
-        return TRACKER
 
     @property
     def name(self) -> str:

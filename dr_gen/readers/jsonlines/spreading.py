@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import attrs
@@ -10,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.readers.plain_lines import packed
+from dr_gen.readers.float_records import length_of_head
 
 __all__ = ["Spreader"]
 
@@ -29,7 +31,6 @@ _NO_NUMBERS: Final = range(0x80, 0xE0)
 """Marks of other things, where they are not among the above."""
 
 _SMALLEST: Final = -32
-_SHORT, _LONG = 16, 1 << 16
 _WORTH_IT: Final = 64
 _MOST_PATIENCE: Final = 64
 
@@ -62,7 +63,7 @@ class _Layout:
     @classmethod
     def of(cls, row: bytes, n_columns: int) -> _Layout | None:
         """The layout of a row; None if it is no row of so many numbers."""
-        at = _length_of_head(n_columns)
+        at = length_of_head(n_columns)
         places, small = list(range(at)), [False] * at
         parts: list[tuple[int, int, np.dtype[Any], int]] = []
         for column in range(n_columns):
@@ -140,7 +141,7 @@ class Spreader:
                 return
             self._patience = min(2 * self._patience + 1, _MOST_PATIENCE)
             self._waits = self._patience
-        out[...] = packed(rows, n_rows, n_columns).T
+        out[...] = _packed(rows, n_rows, n_columns).T
 
     def as_table(self, rows: Sequence[tuple[float, ...]], out: NDArray[np.float64]) -> bool:
         """Fill an array if each number takes as many bytes as that above it; whether that is so.
@@ -158,7 +159,7 @@ class Spreader:
             told = _encoded(rows)
         except OverflowError:  # a whole number of more than 64 bits
             return False
-        begin = _length_of_head(n_rows)
+        begin = length_of_head(n_rows)
         width, left = divmod(len(told) - begin, n_rows)
         if left:
             return False
@@ -173,8 +174,22 @@ class Spreader:
         return True
 
 
-def _length_of_head(n_items: int) -> int:
-    return 1 if n_items < _SHORT else 3 if n_items < _LONG else 5
+def _packed(rows: Iterable[Iterable[float]], n_rows: int, n_columns: int) -> NDArray[np.float64]:
+    """Numbers in a read-only array, dims (row, column).
+
+    Raises
+    ------
+    struct.error
+        If something is no number, or there are not so many.
+
+    Examples
+    --------
+    >>> _packed([(1, 2.5), (3, 4.5)], 2, 2).tolist()
+    [[1.0, 2.5], [3.0, 4.5]]
+    """
+    # Takes a quarter less time than `numpy.fromiter`.
+    cells = struct.pack(f"{n_rows * n_columns}d", *itertools.chain.from_iterable(rows))
+    return np.frombuffer(cells, np.float64).reshape(n_rows, n_columns)
 
 
 def _step(behind: np.dtype[Any]) -> int:

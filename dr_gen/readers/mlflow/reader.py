@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.clock import Stamping
-from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import Claim, Detection, OfTracker, ReadOptions, ReadResult
 from dr_gen.readers.mlflow.claiming import (
     META,
     database_claims,
@@ -41,15 +41,10 @@ _OF_RUN: Final = re.compile(rb"^(?:lifecycle_stage|start_time|source_type):", re
 _METRIC_LINE: Final = re.compile(rb"[0-9]{9,19} [-+]?[0-9nNiI.][^ \n]*(?: -?[0-9]+.*)?(?:\n|\Z)")
 
 
-class MlflowReader(Stamping):
+class MlflowReader(Stamping, OfTracker):
     """Reads the runs of MLflow."""
 
     __slots__ = ()
-
-    @property
-    def ceiling(self) -> float:
-        """It is never surer of a file than this."""
-        return TRACKER
 
     @property
     def name(self) -> str:

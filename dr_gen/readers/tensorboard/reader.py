@@ -21,7 +21,7 @@ from typing import Final
 
 from dr_gen.model.finding import Finding, Severity
 from dr_gen.readers.clock import Stamping
-from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
+from dr_gen.readers.contract import Claim, Detection, More, OfTracker, ReadOptions, ReadResult
 from dr_gen.readers.tensorboard.names import GUILD, WORD, is_event_name
 from dr_gen.readers.tree import Tree
 
@@ -31,15 +31,10 @@ _VERSION: Final = b"brain.Event:"
 _BY_NAME: Final = 0.9
 
 
-class TensorBoardReader(Stamping):
+class TensorBoardReader(Stamping, OfTracker):
     """Reads event files."""
 
     __slots__ = ()
-
-    @property
-    def ceiling(self) -> float:
-        """It is never surer of a file than this."""
-        return TRACKER
 
     @property
     def name(self) -> str:

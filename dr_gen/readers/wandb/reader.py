@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from dr_gen.readers.clock import Stamping
-from dr_gen.readers.contract import TRACKER, Claim, Detection, More, ReadOptions, ReadResult
+from dr_gen.readers.contract import Claim, Detection, More, OfTracker, ReadOptions, ReadResult
 from dr_gen.readers.tree import Tree
 from dr_gen.readers.wandb.names import CONFIG, HEADER, HISTORY, SUMMARY, homes_in, id_of
 
@@ -37,18 +37,13 @@ __all__ = ["WandbReader"]
 _OURS: Final = re.compile(rb"^(?:_wandb|wandb_version):", re.MULTILINE)
 
 
-class WandbReader(Stamping):
+class WandbReader(Stamping, OfTracker):
     """Reads the runs of Weights & Biases."""
 
     __slots__ = ()
 
     tail_of_records = True
     """A file that grew is gone on with behind its last whole record."""
-
-    @property
-    def ceiling(self) -> float:
-        """It is never surer of a file than this."""
-        return TRACKER
 
     @property
     def name(self) -> str:

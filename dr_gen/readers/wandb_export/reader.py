@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from dr_gen.readers.clock import Stamping
-from dr_gen.readers.contract import TRACKER, Claim, Detection, ReadOptions, ReadResult
+from dr_gen.readers.contract import Claim, Detection, OfTracker, ReadOptions, ReadResult
 from dr_gen.readers.tree import Tree
 
 __all__ = ["WandbExportReader"]
@@ -32,15 +32,10 @@ __all__ = ["WandbExportReader"]
 _NAME: Final = re.compile(r"wandb_export_\d{4}-\d\d-\d\dT.*\.csv")
 
 
-class WandbExportReader(Stamping):
+class WandbExportReader(Stamping, OfTracker):
     """Reads exported charts and tables of runs."""
 
     __slots__ = ()
-
-    @property
-    def ceiling(self) -> float:
-        """It is never surer of a file than this."""
-        return TRACKER
 
     @property
     def name(self) -> str:
