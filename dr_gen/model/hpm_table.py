@@ -15,7 +15,7 @@ from dr_gen.model.codes import Codes as Row
 from dr_gen.model.codes import joint
 from dr_gen.model.hpm import MISSING, Hpm, canonical
 
-__all__ = ["HpmTable", "value_order"]
+__all__ = ["HpmTable", "encode", "value_order"]
 
 Codes = NDArray[np.int32]
 
@@ -37,17 +37,33 @@ def _exact(value: Any) -> Hashable:
     return (type(value), value)
 
 
-def _encode(cells: list[Any], codes: Codes) -> tuple[Any, ...]:
-    """The values among `cells` that differ, each once; `codes` becomes the index of each cell."""
+def encode(cells: list[Any], codes: Codes) -> tuple[Any, ...]:
+    """The values that differ bit for bit, each once, in order of first appearance.
+
+    Parameters
+    ----------
+    cells : list
+    codes : int32 array, dims (cell,)
+        Becomes the index of the value of each cell; stays as it is for `MISSING`.
+
+    Examples
+    --------
+    >>> codes = np.zeros(4, np.int32)
+    >>> encode([1, 1.0, True, 1], codes), codes.tolist()
+    ((1, 1.0, True), [0, 1, 2, 0])
+    """
     kinds = set(map(type, cells))
     if (len(kinds) == 1 and kinds <= _SAME) or (kinds == {float} and _no_look_alikes(cells)):
         # Equal are the same here, and need no stand-in.
         index = {value: i for i, value in enumerate(dict.fromkeys(cells))}
+        if len(index) == 1:
+            codes[:] = 0
+            return tuple(index)
         codes[:] = np.fromiter(map(index.__getitem__, cells), np.int32, len(cells))
         return tuple(index)
     if kinds == {list}:
         texts = list(map(repr, cells))
-        _encode(texts, codes)
+        encode(texts, codes)
         return tuple(dict(zip(texts, cells, strict=True)).values())
     seen: dict[Hashable, int] = {}
     values: list[Any] = []
@@ -63,6 +79,14 @@ def _no_look_alikes(cells: list[float]) -> bool:
     """Whether there is neither NaN, which is unequal to itself, nor a zero below zero."""
     array = np.array(cells)
     return not bool(np.any(np.isnan(array) | ((array == 0) & np.signbit(array))))
+
+
+def _in_order(codes: Codes) -> Codes:
+    """The codes that occur, by first appearance; one of them at least does."""
+    if not codes.any():
+        return codes[:1]  # as most do, in all runs of a sweep: to sort them takes far longer
+    used, first = np.unique(codes[codes >= 0], return_index=True)
+    return used[np.argsort(first)]
 
 
 def _numbered(cells: list[Any], seen: dict[Hashable, int], values: list[Any]) -> list[int]:
@@ -127,36 +151,13 @@ class HpmTable:
         for position, key in enumerate(keys):
             cells = [row.get(key, MISSING) for row in rows]
             found = codes[position]
-            values = _encode(cells, found)
+            values = encode(cells, found)
             # To lack a key is no value, and has no category.
             if values:
                 kept.append(position)
                 categories.append(values)
         names = tuple(keys)
         return cls(tuple(names[i] for i in kept), tuple(categories), codes[kept])
-
-    @classmethod
-    def from_columns(
-        cls, columns: Mapping[str, tuple[Sequence[int], Sequence[Any]]], n_runs: int
-    ) -> HpmTable:
-        """Columns from the runs that have a key, and their values."""
-        categories: list[tuple[Any, ...]] = []
-        codes = np.full((len(columns), n_runs), -1, np.int32)
-        every = list(range(n_runs))
-        for position, (runs, values) in enumerate(columns.values()):
-            cells = list(values)
-            if runs == every:  # as a rule all runs of a sweep have all keys
-                categories.append(_encode(cells, codes[position]))
-                continue
-            places = np.array(runs, np.intp)
-            if not bool((np.diff(places) > 0).all()):
-                # Values are numbered in the order of the runs.
-                order = np.argsort(places)
-                places, cells = places[order], [values[i] for i in order.tolist()]
-            found = np.empty(len(cells), np.int32)
-            categories.append(_encode(cells, found))
-            codes[position, places] = found
-        return cls(tuple(columns), tuple(categories), codes)
 
     @property
     def n_runs(self) -> int:
@@ -299,7 +300,7 @@ class HpmTable:
             for run, value in changed.items():
                 column[run] = value
             codes[position] = -1
-            categories[position] = _encode(column, codes[position])
+            categories[position] = encode(column, codes[position])
         return HpmTable(keys, tuple(categories), codes)
 
     def take(self, runs: NDArray[np.intp]) -> HpmTable:
@@ -321,8 +322,7 @@ class HpmTable:
                 if key not in codes:
                     codes[key] = np.full(starts[-1], -1, np.int32)
                 lookup = np.full(len(table.categories[position]) + 1, -1, np.int32)
-                used, first = np.unique(mine[mine >= 0], return_index=True)
-                order = used[np.argsort(first)]
+                order = _in_order(mine)
                 cells = [table.categories[position][code] for code in order.tolist()]
                 lookup[order] = _numbered(cells, seen, values)
                 codes[key][start : start + table.n_runs] = lookup[mine]

@@ -6,14 +6,14 @@ import codecs
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OPENING", "PIECE", "NotPlainError", "Piece", "line_ends", "pieces"]
+__all__ = ["OPENING", "PIECE", "LineBuffer", "NotPlainError", "Piece", "line_ends"]
 
 PIECE: Final = 1 << 20
 """Bytes of a file that are read at a time, and of small files that are looked at together."""
@@ -32,19 +32,20 @@ OPENING: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BIN
 
 
 class Piece(NamedTuple):
-    """Whole lines of a file.
+    """Whole lines of a file in a buffer.
 
     Attributes
     ----------
-    data : bytes
-        With a line end behind every line.
+    start, stop : int
+        Which bytes of the buffer they are, with a line end behind every line.
     ended : bool
         Whether the last line end was there.
     last : bool
         Whether nothing follows.
     """
 
-    data: bytes
+    start: int
+    stop: int
     ended: bool
     last: bool
 
@@ -53,65 +54,98 @@ class NotPlainError(Exception):
     """A file that has to be read line by line, with care."""
 
 
-def pieces(path: Path) -> Iterator[Piece]:
-    """The lines of a file, about `PIECE` bytes at a time.
+class LineBuffer:
+    """The lines of files, behind one another, read right to where they are decoded.
 
-    A file that grows meanwhile is read as far as it
-    was when its end was reached.
-
-    Raises
-    ------
-    NotPlainError
-        If it is no regular file of UTF-8 lines, is empty or packed, has a line of many megabytes,
-        or holds a quotation mark that nobody could count.
+    Attributes
+    ----------
+    data : bytearray
+        The same one for all files, but for one with very long lines.
     """
-    if os.fspath(path).casefold().endswith(".gz"):
-        raise NotPlainError
-    try:
-        file = os.open(path, OPENING)
-    except OSError:
-        raise NotPlainError from None
-    try:
-        about = os.fstat(file)
-        if not stat.S_ISREG(about.st_mode) or not about.st_size:
+
+    def __init__(self) -> None:
+        self.data = bytearray(2 * PIECE + 1)
+        self._end = 0
+
+    def clear(self) -> None:
+        """Begin anew; what was read is overwritten."""
+        self._end = 0
+
+    def pieces(self, path: Path, full: Callable[[], None]) -> Iterator[Piece]:
+        """The lines of a file, about `PIECE` bytes at a time.
+
+        A file that grows meanwhile is read as far as it was when its end was reached.
+
+        Parameters
+        ----------
+        path : Path
+        full : callable
+            Has to `clear`; what was read before is asked for no more. A second piece of a file
+            always begins the buffer.
+
+        Raises
+        ------
+        NotPlainError
+            If it is no regular file of UTF-8 lines, is empty or packed, has a line of many
+            megabytes, or holds a quotation mark that nobody could count.
+        """
+        if os.fspath(path).casefold().endswith(".gz"):
             raise NotPlainError
-        yield from _pieces(file, min(about.st_size + 1, PIECE))
-    except OSError:
-        raise NotPlainError from None
-    finally:
-        os.close(file)
+        if self._end >= PIECE:
+            full()
+        try:
+            file = os.open(path, OPENING)
+        except OSError:
+            raise NotPlainError from None
+        try:
+            about = os.fstat(file)
+            if not stat.S_ISREG(about.st_mode) or not about.st_size:
+                raise NotPlainError
+            yield from self._pieces(file, min(about.st_size + 1, PIECE), full)
+        except OSError:
+            raise NotPlainError from None
+        finally:
+            os.close(file)
 
+    def _pieces(self, file: int, size: int, full: Callable[[], None]) -> Iterator[Piece]:
+        left, first = b"", True
+        while True:
+            start, at = self._end, self._end + len(left)
+            stop = at + self._read(file, at, size)
+            last = stop - at < size  # of a regular file less comes at its end alone
+            if first and (stop == at or self.data.startswith(_MARKS, start, stop)):
+                raise NotPlainError
+            cut = stop if last else self.data.rfind(b"\n", start, stop) + 1
+            if cut > start:
+                yield self._unified(start, cut, last)
+            if last:
+                return
+            left, first = bytes(self.data[max(cut, start) : stop]), False
+            if len(left) > _LONGEST:
+                raise NotPlainError
+            full()
+            self.data[self._end : self._end + len(left)] = left
 
-def _pieces(file: int, size: int) -> Iterator[Piece]:
-    rest, first = b"", True
-    while True:
-        data = os.read(file, size)
-        last = len(data) < size  # of a regular file less comes at its end alone
-        if first and not rest and (not data or data.startswith(_MARKS)):
+    def _read(self, file: int, at: int, size: int) -> int:
+        if at + size >= len(self.data):
+            # Anew, since it cannot grow while somebody looks at it.
+            self.data = self.data[:at] + bytes(size + 1)
+        return os.readv(file, [memoryview(self.data)[at : at + size]])
+
+    def _unified(self, start: int, stop: int, last: bool) -> Piece:
+        data = self.data
+        if data.find(b"\\", start, stop) >= 0 and _QUOTE_CODE.search(data, start, stop):
             raise NotPlainError
-        cut = 0 if last else data.rfind(b"\n") + 1
-        if cut:
-            piece = b"".join((rest, memoryview(data)[:cut]))
-            rest = data[cut:]
-            yield _unified(piece, last)
-            first = False
-        else:
-            rest += data
-        if last and rest:
-            yield _unified(rest, last)
-        if last:
-            return
-        if len(rest) > _LONGEST:
-            raise NotPlainError
-
-
-def _unified(piece: bytes, last: bool) -> Piece:
-    if b"\\" in piece and _QUOTE_CODE.search(piece):
-        raise NotPlainError
-    if b"\r" in piece:
-        piece = piece.replace(b"\r\n", b"\n")
-    ended = piece.endswith(b"\n")
-    return Piece(piece if ended else piece + b"\n", ended, last)
+        if data.find(b"\r", start, stop) >= 0:
+            unified = data[start:stop].replace(b"\r\n", b"\n")
+            stop = start + len(unified)
+            data[start:stop] = unified
+        ended = data[stop - 1] == _NEWLINE
+        if not ended:
+            data[stop] = _NEWLINE
+            stop += 1
+        self._end = stop
+        return Piece(start, stop, ended, last)
 
 
 def line_ends(array: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -143,9 +143,13 @@ class Block(Generic[N]):
 
     Parameters
     ----------
+    data : bytearray
+        Where the parts are; it is not looked at after `decode`.
     parts : sequence of Part
+        One behind another, from the beginning of `data` on.
     schema : Names
         The names that are known so far.
+    pace : Pace
 
     Attributes
     ----------
@@ -160,16 +164,16 @@ class Block(Generic[N]):
         Whether `NAN_STAND_IN` stands anywhere.
     """
 
-    def __init__(self, parts: Sequence[Part], schema: N, pace: Pace) -> None:
+    def __init__(self, data: bytearray, parts: Sequence[Part], schema: N, pace: Pace) -> None:
         self.parts, self.schema, self._pace = parts, schema, pace
-        self.data = b"".join([part.piece.data for part in parts])
-        array = np.frombuffer(self.data, np.uint8)
+        self._data, self._view = data, memoryview(data)
+        bounds = [0, *(part.piece.stop for part in parts)]
+        array = np.frombuffer(data, np.uint8, bounds[-1])
         self.ends = line_ends(array)
         self.starts = np.empty_like(self.ends)
         self.starts[0], self.starts[1:] = 0, self.ends[:-1] + 1
-        offsets = np.cumsum([0, *(len(part.piece.data) for part in parts)])
-        self.first_line: list[int] = np.searchsorted(self.ends, offsets).tolist()
-        marks, bounds = array == _QUOTE, offsets.tolist()
+        self.first_line: list[int] = np.searchsorted(self.ends, bounds).tolist()
+        marks = array == _QUOTE
         self.n_quotes = [
             int(np.count_nonzero(marks[low:high])) for low, high in itertools.pairwise(bounds)
         ]
@@ -179,14 +183,13 @@ class Block(Generic[N]):
             for line, part in zip(self.first_line, parts, strict=False)
             if part.log.n_lines == 0
             and whole[line]
-            and part.piece.data.startswith(schema.configurations)
+            and data.startswith(schema.configurations, part.piece.start)
         }
         whole[list(self._configurations)] = False
         # After "}" no "{" can follow inside an object: a line end between them is one between
         # objects. The other lines are odd.
         self._odd: list[int] = np.flatnonzero(~whole).tolist()
         self.has_nan = False
-        self._view = memoryview(self.data)
         self._done: list[Decoded[N]] = []
         self._begin()
 
@@ -198,7 +201,7 @@ class Block(Generic[N]):
 
     def text(self, line: int) -> bytes:
         """One line, without its end."""
-        return self.data[self.starts[line] : self.ends[line]]
+        return bytes(self._view[self.starts[line] : self.ends[line]])
 
     def part_of(self, line: int) -> int:
         """The part that a line belongs to."""
@@ -249,7 +252,8 @@ class Block(Generic[N]):
         low, high = int(self.starts[first]), int(self.ends[stop - 1])
         chunk: bytes | memoryview = self._view[low:high]
         # To look for one byte is much quicker than for three.
-        if self.data.find(b"N", low, high) >= 0 and b"NaN" in (text := self.data[low:high]):
+        if self._data.find(b"N", low, high) >= 0 and self._data.find(b"NaN", low, high) >= 0:
+            text = bytes(chunk)
             for gap in (b": ", b":"):
                 text = text.replace(gap + b"NaN", gap + _STAND_IN)
             self.has_nan, chunk = True, text
@@ -305,9 +309,9 @@ class Block(Generic[N]):
         lines = log.careful()
         start = first + log.n_told - log.n_lines
         if stop > start:
-            seen = self.data[self.starts[start] : self.ends[stop - 1]]
+            seen = bytes(self._view[self.starts[start] : self.ends[stop - 1]])
             if briefly:
-                seen = unlike_first(self.data, self.starts[start:stop], self.ends[start:stop])
+                seen = unlike_first(self._data, self.starts[start:stop], self.ends[start:stop])
             lines.accept(seen, stop - start, self.schema.beginnings)
             log.n_told += stop - start
         return lines

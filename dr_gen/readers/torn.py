@@ -76,12 +76,14 @@ def record_starts(line: bytes, beginnings: Container[bytes], after: int = 0) -> 
         start = line.find(OBJECT, start + 1)
 
 
-def unlike_first(data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> bytes:
+def unlike_first(
+    data: bytes | bytearray, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> bytes:
     r"""The first of some lines, and those that do not begin with the same key.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or bytearray
     starts, ends : int64 arrays, dims (line,)
         Where the lines are.
 
@@ -91,7 +93,7 @@ def unlike_first(data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
     >>> unlike_first(b'{"a": 1}{"a": 2}{"b": 3} behind', starts, starts + 8)
     b'{"a": 1}\n{"b": 3}'
     """
-    first = data[starts[0] : ends[0]]
+    first = bytes(data[starts[0] : ends[0]])
     key, rest = _first_key(first), starts[1:]
     n_words = max(len(data) - _WORD + 1, 0)
     words = np.ndarray(n_words, "<u8", data, strides=(1,))

@@ -19,7 +19,6 @@ from dr_gen.model.curve_table import CurveTable
 from dr_gen.model.group import RunGroup
 from dr_gen.readers import plain_files
 from dr_gen.readers.contract import ColumnMap, ReadOptions, ReadResult
-from dr_gen.readers.native import bulk as native_bulk
 from dr_gen.readers.native.reader import NativeReader
 
 # Each is a line, or several, with something that a quick reader may get wrong.
@@ -206,7 +205,6 @@ def test_plain_logs_share_their_columns() -> None:
 def test_logs_larger_than_a_block(odd: bytes, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log that is read in pieces is the log that it is as a whole, to the line of a finding."""
     monkeypatch.setattr(plain_files, "PIECE", piece)
-    monkeypatch.setattr(native_bulk, "PIECE", piece)
     row = b'{"data_name": "val", "agg_stats": {"loss": 1}, "epoch": %d}\n'
     contents = [plain(20), plain(20, odd), plain(9, odd, b"\n" + row % 90, odd), plain(2)]
     together, alone = both(contents)

@@ -17,7 +17,7 @@ from dr_gen.readers.columns import Columns
 from dr_gen.readers.decoding import REFUSED, Pace
 from dr_gen.readers.jsonlines.flat_rows import Fields, FlatRows
 from dr_gen.readers.lines import JsonLines
-from dr_gen.readers.plain_files import NotPlainError, pieces
+from dr_gen.readers.plain_files import LineBuffer, NotPlainError
 from dr_gen.readers.plain_lines import ABSENT, ESCAPED, Block, Part
 
 __all__ = ["FlatReader"]
@@ -124,8 +124,10 @@ class _FlatLog:
 class _FlatBlock(Block[FlatSchema]):
     """Lines of one file; their objects are put among its rows as soon as they are decoded."""
 
-    def __init__(self, part: Part, schema: FlatSchema, rows: FlatRows, pace: Pace) -> None:
-        super().__init__([part], schema, pace)
+    def __init__(
+        self, data: bytearray, part: Part, schema: FlatSchema, rows: FlatRows, pace: Pace
+    ) -> None:
+        super().__init__(data, [part], schema, pace)
         self._rows, self._before = rows, part.log.n_lines
 
     def _took(self, first: int, found: list[Any]) -> None:
@@ -150,6 +152,7 @@ class FlatReader:
 
     def __init__(self) -> None:
         self._schema, self._rows, self._pace = FlatSchema({}, {}), FlatRows(), Pace()
+        self._buffer = LineBuffer()
 
     def read(
         self, path: Path, run_id: str, keep: Callable[[int, dict[str, Any]], bool]
@@ -168,10 +171,11 @@ class FlatReader:
         """
         log, rows, schema = _FlatLog(path, run_id, keep), self._rows, self._schema
         rows.begin()
-        n_quotes = 0
+        buffer, n_quotes = self._buffer, 0
+        buffer.clear()
         try:
-            for piece in pieces(path):
-                block = _FlatBlock(Part(log, piece), schema, rows, self._pace)
+            for piece in buffer.pieces(path, buffer.clear):
+                block = _FlatBlock(buffer.data, Part(log, piece), schema, rows, self._pace)
                 block.decode()
                 schema = block.schema
                 n_quotes += block.n_quotes[0]

@@ -22,7 +22,7 @@ from dr_gen.readers.native.layout import complete_columns
 from dr_gen.readers.native.logs import PlainLog
 from dr_gen.readers.native.rows import Rows, rows_of
 from dr_gen.readers.native.schema import Schema
-from dr_gen.readers.plain_files import PIECE, NotPlainError, pieces
+from dr_gen.readers.plain_files import LineBuffer, NotPlainError
 from dr_gen.readers.plain_lines import Block, Part
 
 __all__ = ["read_many"]
@@ -57,14 +57,13 @@ class _Reading:
 
     def __init__(self, careful: Careful, clock: Clock) -> None:
         self._careful, self._clock = careful, clock
-        self._schema, self._pace = Schema(), Pace()
+        self._schema, self._pace, self._buffer = Schema(), Pace(), LineBuffer()
         self._configurations = Configurations()
         self._begin()
 
     def _begin(self) -> None:
         self._logs: list[PlainLog] = []
         self._parts: list[tuple[int, Part]] = []
-        self._n_bytes = 0
         self._rows: list[Rows] = []
         self._hpms: list[tuple[list[int], HpmTable]] = []
         self._n_packed = self._n_new = self.n_cells = 0
@@ -77,13 +76,8 @@ class _Reading:
             log.odd = True
             return
         try:
-            for piece in pieces(log.path):
-                if self._parts and self._parts[-1][0] == number:
-                    self._decode()  # lines are counted block by block
+            for piece in self._buffer.pieces(log.path, self._decode):
                 self._parts.append((number, Part(log, piece)))
-                self._n_bytes += len(piece.data)
-                if self._n_bytes >= PIECE:
-                    self._decode()
                 if log.odd:
                     return
         except NotPlainError:
@@ -92,11 +86,11 @@ class _Reading:
             self._pack()
 
     def _decode(self) -> None:
-        parts = [(number, part) for number, part in self._parts if not part.log.odd]
-        self._parts, self._n_bytes = [], 0
+        parts, self._parts = self._parts, []
+        self._buffer.clear()
         if not parts:
             return
-        block = Block([part for _, part in parts], self._schema, self._pace)
+        block = Block(self._buffer.data, [part for _, part in parts], self._schema, self._pace)
         numbers = [number for number, _ in parts]
         rows = rows_of(block, [self._logs[n] for n in numbers], numbers)
         self._schema = block.schema

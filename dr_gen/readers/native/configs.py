@@ -1,135 +1,264 @@
 """Many nested configurations to one table of hyperparameters.
 
-The runs of a sweep have configurations of one *shape*: the same keys, other values. Decoding into
-a struct of that shape and transposing takes a quarter of the time of decoding into dicts.
+The runs of a sweep have configurations of one *shape*: the same keys, other values; and what is
+nested in them is mostly the same in many runs, to the letter. So an object is decoded into a struct
+in which what is nested stays text, and of equal texts only one is decoded.
 """
 
 from __future__ import annotations
 
-import itertools
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
-import attrs
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from dr_gen.model.hpm_table import HpmTable
+from dr_gen.model.hpm_table import HpmTable, encode
 from dr_gen.readers.decoding import REFUSED
 from dr_gen.readers.plain_lines import quotes
 
 __all__ = ["Configurations"]
 
+Ints = NDArray[np.intp]
+_Text = bytes | msgspec.Raw
+
 _DEPTH: Final = 50
 _MOST_SHAPES: Final = 32
 _ANY: Final = msgspec.json.Decoder()
-_QUOTE, _COLON = b'":'
+_QUOTE, _COLON, _OPEN = b'":{'
 _SPACES: Final = tuple(b" \t\r\n")
+_CELL: Any = None | bool | int | float | str
+_LEAF: Any = _CELL | list[_CELL]
 
 
-class _Shape:
-    """The keys of a nested configuration.
+class _OddError(Exception):
+    """Some objects need care: the numbers of them."""
 
-    Parameters
-    ----------
-    record : mapping
-        A line with a configuration of this shape.
-    keys : sequence of str
-        Its flat keys.
-    """
-
-    def __init__(self, record: Mapping[str, Any], keys: Sequence[str]) -> None:
-        self.keys = tuple(keys)
-        self.n_names = len(record)
-        paths: list[str] = []
-        value = self._struct(record["value"], "value.", paths)
-        fields: list[Any] = [("type", Literal["dict_config"]), ("value", value)]
-        line = msgspec.defstruct("Configuration", fields, gc=False, forbid_unknown_fields=True)
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(line).decode
-        values = operator.attrgetter(*paths)
-        self.values: Callable[[Any], tuple[Any, ...]] = (
-            values if len(paths) > 1 else lambda made: (values(made),)
-        )
-
-    def _struct(self, nested: Mapping[str, Any], prefix: str, paths: list[str]) -> Any:
-        fields: list[Any] = []
-        for number, value in enumerate(nested.values()):
-            field = f"f{number}"
-            if value and isinstance(value, dict):
-                fields.append((field, self._struct(value, f"{prefix}{field}.", paths)))
-            else:
-                fields.append((field, Any))
-                paths.append(prefix + field)
-        self.n_names += len(nested)
-        rename = {f"f{number}": name for number, name in enumerate(nested)}
-        return msgspec.defstruct(
-            "Nested", fields, rename=rename, gc=False, forbid_unknown_fields=True
-        )
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self.numbers = set(numbers)
 
 
-_Row = tuple[_Shape | tuple[str, ...], tuple[Any, ...]]
-"""The shape, or the keys, and the values of one configuration."""
+class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    type: Literal["dict_config"]
+    value: msgspec.Raw
+
+
+_LINE: Final = msgspec.json.Decoder(_Line)
 
 
 class Configurations:
     """Reads configurations, and remembers their shapes."""
 
     def __init__(self) -> None:
-        self._shapes: list[_Shape] = []
+        self._objects = _Objects(0)
 
     def table(self, lines: Sequence[bytes]) -> HpmTable | set[int]:
         """The table of the configurations in lines of logs, or which of them need care."""
-        names = _names(lines)
-        rows = [self._row(line, n) for line, n in zip(lines, names, strict=True)]
-        odd = {number for number, row in enumerate(rows) if row is None}
-        found = [row for row in rows if row is not None]
-        if odd:
-            return odd
-        parts = _together(found)
-        table = _table(parts, len(found))
-        if all(map(_is_leaf, itertools.chain(*table.categories))):
-            return table
-        for number in _branches(parts):
-            found[number] = self._flat(lines[number]) or found[number]
-        parts = _together(found)
-        return _branches(parts) or _table(parts, len(found))
-
-    def _row(self, line: bytes, n_names: int) -> _Row | None:
-        """A configuration by its shape, or flat; None when it needs care."""
-        for place, shape in enumerate(self._shapes):
-            try:
-                values = shape.values(shape.decode(line))
-            except REFUSED:
-                continue
-            if n_names != shape.n_names:  # a name may be there twice
-                break
-            if place:
-                self._shapes.insert(0, self._shapes.pop(place))
-            return shape, values
-        return self._flat(line)
-
-    def _flat(self, line: bytes) -> _Row | None:
         try:
-            record = _ANY.decode(line)
+            table, n_names = self._objects.table(_values(lines))
+            # A name may be there twice.
+            odd = np.flatnonzero(_names(lines) != n_names + len(_Line.__struct_fields__))
+            if len(odd):
+                alone = HpmTable.from_mappings(_flat_rows(lines, odd.tolist()))
+                plain = np.setdiff1d(np.arange(len(lines)), odd)
+                table = _in_place([(plain, table.take(plain)), (odd, alone)])
+        except _OddError as error:
+            return error.numbers
+        first_has_all = bool((table.codes[:, 0] >= 0).all())
+        return table if first_has_all else table.take(np.arange(len(lines)))
+
+
+class _Objects:
+    """The objects that stand in one place of configurations.
+
+    Parameters
+    ----------
+    depth : int
+        In how many others they stand.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._shapes: list[_Shape] = []
+        self._inner: dict[str, _Objects] = {}
+
+    def table(self, texts: Sequence[_Text]) -> tuple[HpmTable, Ints]:
+        """Keys and values of objects, and how many names there are in each.
+
+        Raises
+        ------
+        _OddError
+            With the places in `texts` of those that need care.
+        """
+        if (alike := self._alike(texts)) is not None:
+            return self._shaped(self._shapes[0], alike)
+        places: dict[_Shape, list[int]] = {}
+        members: dict[_Shape, list[Any]] = {}
+        rows: dict[int, dict[str, Any]] = {}
+        n_names = np.zeros(len(texts), np.intp)
+        odd: set[int] = set()
+        for place, text in enumerate(texts):
+            shape, made = self._decoded(text)
+            if shape is not None:
+                places.setdefault(shape, []).append(place)
+                members.setdefault(shape, []).append(made)
+                continue
+            n_names[place] = _n_names(made)
+            rows[place] = {}
+            if not isinstance(made, dict) or not _flatten(made, "", rows[place], self._depth):
+                odd.add(place)
+        parts = []
+        for shape, found in places.items():
+            at = np.array(found, np.intp)
+            try:
+                table, n_names[at] = self._shaped(shape, members.pop(shape))
+                parts.append((at, table))
+            except _OddError as error:
+                odd.update(at[[*error.numbers]].tolist())
+        if odd:
+            raise _OddError(odd)
+        if rows:
+            parts.append((np.array([*rows]), HpmTable.from_mappings([*rows.values()])))
+        return _in_place(parts), n_names
+
+    def _alike(self, texts: Sequence[_Text]) -> list[Any] | None:
+        """All objects as structs of the last shape, which as a rule they have."""
+        try:
+            return list(map(self._shapes[0].decode, texts)) if self._shapes else None
         except REFUSED:
             return None
-        flat: dict[str, Any] = {}
-        plain = list(record) == ["type", "value"] and quotes(record) == line.count(b'"')
-        if not plain or not _flatten(record["value"], "", flat, 0):
-            return None
-        self._learn(record, flat)
-        return tuple(flat), tuple(flat.values())
 
-    def _learn(self, record: dict[str, Any], flat: dict[str, Any]) -> None:
-        if len(self._shapes) >= _MOST_SHAPES or not all(map(str.isprintable, flat)):
-            return
-        if any('"' in key or "\\" in key for key in flat):
-            return  # msgspec has no names for what JSON can only escape
-        self._shapes.insert(0, _Shape(record, list(flat)))
+    def _decoded(self, text: _Text) -> tuple[_Shape | None, Any]:
+        """An object as a struct of some shape; as it is where it has none."""
+        for place, shape in enumerate(self._shapes):
+            try:
+                made = shape.decode(text)
+            except REFUSED:
+                continue
+            if place:
+                self._shapes.insert(0, self._shapes.pop(place))
+            return shape, made
+        try:
+            record = _ANY.decode(text)
+            if len(self._shapes) < _MOST_SHAPES and self._depth < _DEPTH and _has_shape(record):
+                shape = _Shape(record)
+                made = shape.decode(text)
+                self._shapes.insert(0, shape)
+                return shape, made
+        except REFUSED:
+            return None, None
+        return None, record
+
+    def _shaped(self, shape: _Shape, objects: Sequence[Any]) -> tuple[HpmTable, Ints]:
+        """Keys and values of objects of one shape, and the number of names."""
+        keys: list[str] = []
+        categories: list[tuple[Any, ...]] = []
+        codes: list[NDArray[np.int32]] = []
+        n_names = np.full(len(objects), len(shape.names))
+        odd: set[int] = set()
+        columns = zip(*map(msgspec.structs.astuple, objects), strict=True)
+        for name, is_nested, cells in zip(shape.names, shape.nested, columns, strict=True):
+            if not is_nested:
+                keys.append(name)
+                codes.append(np.empty((1, len(objects)), np.int32))
+                categories.append(encode(list(cells), codes[-1][0]))
+                continue
+            texts, which = _each_once(cells)
+            try:
+                inner, n_inner = self._nested(name, texts)
+            except _OddError as error:
+                odd.update(np.flatnonzero(np.isin(which, [*error.numbers])).tolist())
+                continue
+            keys += inner.keys
+            categories += inner.categories
+            codes.append(inner.codes[:, which])
+            n_names += n_inner[which]
+        if odd or len(set(keys)) < len(keys):
+            raise _OddError(odd or range(len(objects)))
+        return HpmTable(tuple(keys), tuple(categories), np.concatenate(codes)), n_names
+
+    def _nested(self, name: str, texts: Sequence[bytes]) -> tuple[HpmTable, Ints]:
+        """What stands under one name, some of which may be no objects."""
+        is_object = np.array([_is_object(text) for text in texts])
+        n_names = np.zeros(len(texts), np.intp)
+        parts = []
+        if is_object.any():
+            at = np.flatnonzero(is_object)
+            inner = self._inner.setdefault(name, _Objects(self._depth + 1))
+            try:
+                table, n_names[at] = inner.table([texts[i] for i in at.tolist()])
+            except _OddError as error:
+                raise _OddError(at[[*error.numbers]].tolist()) from None
+            keys = tuple(f"{name}.{key}" for key in table.keys)
+            parts.append((at, HpmTable(keys, table.categories, table.codes)))
+        if not is_object.all():
+            at = np.flatnonzero(~is_object)
+            values = [_leaf(texts[i]) for i in at.tolist()]
+            if odd := [i for i, found in zip(at.tolist(), values, strict=True) if not found]:
+                raise _OddError(odd)
+            parts.append((at, HpmTable.from_mappings([{name: value} for [value] in values])))
+        return _in_place(parts), n_names
 
 
-def _names(lines: Sequence[bytes]) -> list[int]:
+class _Shape:
+    """The names in an object, and which of them have more names below.
+
+    Parameters
+    ----------
+    record : mapping
+        An object of this shape.
+
+    Attributes
+    ----------
+    names : tuple of str
+    nested : tuple of bool
+    decode : callable
+        Makes a struct of a text with an object, its values in the order of the names.
+    """
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self.names = tuple(record)
+        self.nested = tuple(isinstance(value, dict) for value in record.values())
+        kinds = [msgspec.Raw if is_nested else _LEAF for is_nested in self.nested]
+        struct = msgspec.defstruct(
+            "Object",
+            [(f"f{i}", kind) for i, kind in enumerate(kinds)],
+            rename={f"f{i}": name for i, name in enumerate(self.names)},
+            gc=False,
+            forbid_unknown_fields=True,
+        )
+        self.decode: Callable[[_Text], Any] = msgspec.json.Decoder(struct).decode
+
+
+def _has_shape(record: Any) -> bool:
+    """Whether it is an object that a struct can be made of."""
+    if not isinstance(record, dict) or not record:
+        return False
+    # msgspec has no names for what JSON can only escape.
+    return all(name.isprintable() and '"' not in name and "\\" not in name for name in record)
+
+
+def _values(lines: Sequence[bytes]) -> list[msgspec.Raw]:
+    """The configurations in lines.
+
+    Raises
+    ------
+    _OddError
+        With the lines that hold none.
+    """
+    values, odd = [], set()
+    for number, line in enumerate(lines):
+        try:
+            values.append(_LINE.decode(line).value)
+        except REFUSED:
+            odd.add(number)
+    if odd:
+        raise _OddError(odd)
+    return values
+
+
+def _names(lines: Sequence[bytes]) -> Ints:
     """How many names there are in each line, or -1 where that is not sure.
 
     Each is followed by a colon, which a text cannot be: its quotation mark would need an escape,
@@ -141,58 +270,54 @@ def _names(lines: Sequence[bytes]) -> list[int]:
     before = array[colons - 1]
     n_names = np.diff(np.searchsorted(colons[before == _QUOTE], bounds))
     n_hidden = np.diff(np.searchsorted(colons[np.isin(before, _SPACES)], bounds))
-    return [int(n) for n in np.where(n_hidden == 0, n_names, -1)]
+    return np.where(n_hidden == 0, n_names, -1)
 
 
-@attrs.frozen
-class _Columns:
-    """The configurations of one shape: numbers of their runs, and the values of each key."""
+def _flat_rows(lines: Sequence[bytes], numbers: Iterable[int]) -> list[dict[str, Any]]:
+    """Some configurations, each looked at by itself.
 
-    keys: Sequence[str]
-    numbers: list[int]
-    cells: list[tuple[Any, ...]]
-
-
-def _together(rows: Sequence[_Row]) -> list[_Columns]:
-    """The shapes in order of first appearance."""
-    shapes: dict[_Shape | tuple[str, ...], tuple[list[int], list[Any]]] = {}
-    for number, (shape, values) in enumerate(rows):
-        numbers, members = shapes.setdefault(shape, ([], []))
-        numbers.append(number)
-        members.append(values)
-    return [
-        _Columns(
-            shape.keys if isinstance(shape, _Shape) else shape,
-            numbers,
-            list(zip(*members, strict=True)),
-        )
-        for shape, (numbers, members) in shapes.items()
-    ]
+    Raises
+    ------
+    _OddError
+        With those in which a name is twice.
+    """
+    rows, odd = [], set()
+    for number in numbers:
+        record = _ANY.decode(lines[number])
+        flat: dict[str, Any] = {}
+        rows.append(flat)
+        once = quotes(record) == lines[number].count(b'"')
+        if not once or not _flatten(record["value"], "", flat, 0):
+            odd.add(number)
+    if odd:
+        raise _OddError(odd)
+    return rows
 
 
-def _branches(parts: Sequence[_Columns]) -> set[int]:
-    """Configurations of which a value is more keys, or a list with more than values."""
-    found = set()
-    for part in parts:
-        for column in part.cells:
-            kinds = set(map(type, column))
-            if dict in kinds or list in kinds:
-                found |= {n for n, v in zip(part.numbers, column, strict=True) if not _is_leaf(v)}
-    return found
+def _each_once(cells: Sequence[msgspec.Raw]) -> tuple[list[bytes], Ints]:
+    """The texts that differ, and which of them each is."""
+    texts = list(map(bytes, cells))
+    number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    return list(number), np.fromiter(map(number.__getitem__, texts), np.intp, len(texts))
 
 
-def _table(parts: Sequence[_Columns], n_runs: int) -> HpmTable:
-    columns: dict[str, tuple[list[int], list[Any]]] = {}
+def _in_place(parts: Sequence[tuple[Ints, HpmTable]]) -> HpmTable:
+    """One table of several, each with the places of its runs there."""
     if len(parts) == 1:
-        [only] = parts
-        told = zip(only.keys, only.cells, strict=True)
-        return HpmTable.from_columns({key: (only.numbers, cells) for key, cells in told}, n_runs)
-    for part in parts:
-        for key, column in zip(part.keys, part.cells, strict=True):
-            places, values = columns.setdefault(key, ([], []))
-            places += part.numbers
-            values += column
-    return HpmTable.from_columns(columns, n_runs)
+        return parts[0][1]
+    order = np.argsort(np.concatenate([places for places, _ in parts]))
+    return HpmTable.concat([table for _, table in parts]).take(order)
+
+
+def _is_object(text: bytes) -> bool:
+    """Whether it is an object with something in it: an empty one is a value."""
+    return text[0] == _OPEN and not text[1:-1].isspace() and len(text) > len(b"{}")
+
+
+def _n_names(value: Any) -> int:
+    if not isinstance(value, dict):
+        return 0
+    return len(value) + sum(map(_n_names, value.values()))
 
 
 def _flatten(nested: dict[str, Any], prefix: str, flat: dict[str, Any], depth: int) -> bool:
@@ -209,6 +334,15 @@ def _flatten(nested: dict[str, Any], prefix: str, flat: dict[str, Any], depth: i
         else:
             flat[key] = value
     return True
+
+
+def _leaf(text: bytes) -> list[Any]:
+    """The value that a text is; nothing if it is none that a configuration should have."""
+    try:
+        value = _ANY.decode(text)
+    except REFUSED:
+        return []
+    return [value] if _is_leaf(value) else []
 
 
 def _is_leaf(value: Any) -> bool:
