@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dr_gen.errors import UsageError
 from dr_gen.model.axis import pick_axes
-from dr_gen.model.curve import MetricCurve, MetricCurves
+from dr_gen.model.curve import MetricCurve
 from dr_gen.model.curve_table import POOL_INT, CurveTable
 from dr_gen.model.direction import direction_of
 from dr_gen.model.finding import Finding, Severity
@@ -228,11 +228,9 @@ def unfinished_curves(table: RunTable) -> list[tuple[int, MetricCurve]]:
 
     By run, by split and metric as the run names them.
     """
-    curves = table.curves
-    bad = np.flatnonzero(~np.isfinite(np.asarray(curves.values)))
-    if len(bad) == 0:
+    curves, found = table.curves, table.curves.not_finite
+    if len(found) == 0:
         return []
-    found = np.flatnonzero(np.bincount(np.searchsorted(curves.start, bad, side="right") - 1))
     # A run names its splits in the order of their first block.
     key = curves.run.astype(np.int64) * len(curves.splits) + curves.split
     order = np.lexsort((curves.block, key))
@@ -240,9 +238,11 @@ def unfinished_curves(table: RunTable) -> list[tuple[int, MetricCurve]]:
     first = np.empty(len(key), np.int64)
     first[order] = curves.block[order][begin][member]
     found = found[np.lexsort((found, first[found], curves.run[found]))]
-    runs = curves.run[found].tolist()
-    views = [MetricCurves(curves, curve).default for curve in found.tolist()]
-    return list(zip(runs, views, strict=True))
+    axes = pick_axes(curves, curves.block[found]).tolist()
+    return [
+        (run, MetricCurve(curves, curve, axis))
+        for run, curve, axis in zip(curves.run[found].tolist(), found.tolist(), axes, strict=True)
+    ]
 
 
 @on_tables

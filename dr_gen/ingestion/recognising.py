@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -162,7 +161,7 @@ def recognised(seen: Files, reader: Reader | None, findings: list[Finding]) -> F
 class _Recognition:
     def __init__(self, seen: Files, reader: Reader | None, findings: list[Finding]) -> None:
         self._named, self._findings = reader, findings
-        self._readers = formats.formats().readers
+        self._readers, self._early = formats.formats().readers, formats.formats().early
         self._seen = seen
         self._tree = Tree.of(seen)
 
@@ -273,16 +272,19 @@ class _Recognition:
             return self._readers[known.format], Detection(known.confidence, known.reason)
         if self._named is not None:
             return self._named, _NAMED
-        with _opened(look.given) as file:
+        file = _opened(look.given)
+        try:
             head = b""
-            if (early := formats.formats().early) is not None:
-                reader, n_bytes = early
+            if self._early is not None:
+                reader, n_bytes = self._early
                 head = os.read(file, n_bytes)
                 if len(head) == n_bytes:
                     detection = reader.detect(path, head)
                     if detection.confidence == 1.0:
                         return reader, detection
             return formats.detect(path, head + os.read(file, HEAD_BYTES - len(head)))
+        finally:
+            os.close(file)
 
     def _with_others(self, source: Source, look: Look) -> Look:
         """A file held against what is known, together with those that are read with it."""
@@ -314,8 +316,14 @@ def _is_sidecar(path: Path) -> bool:
     return path.stem.casefold() in ("config", "args", "hparams", "params")
 
 
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[int]:
+def _opened(path: str) -> int:
+    """A file, opened to be read; whoever asked closes it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is none.
+    """
     try:
         file = os.open(path, OPENING)
     except OSError:
@@ -323,9 +331,7 @@ def _opened(path: str) -> Iterator[int]:
             raise
         broken = "it is a link that leads nowhere"
         raise OSError(None, _NO_FILE if os.path.exists(path) else broken) from None
-    try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise OSError(None, _NO_FILE)
-        yield file
-    finally:
+    if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
+        raise OSError(None, _NO_FILE)
+    return file

@@ -119,6 +119,13 @@ class CurveTable:
         return ends - self.size
 
     @functools.cached_property
+    def not_finite(self) -> Ints:
+        """The curves that hold NaN or infinity."""
+        bad = np.flatnonzero(~np.isfinite(np.asarray(self.values)))
+        of_curve = np.searchsorted(self.start, bad, side="right") - 1
+        return np.flatnonzero(np.bincount(of_curve, minlength=len(self.start)))
+
+    @functools.cached_property
     def _axis_first(self) -> Ints:
         """First axis of each block; one entry more than there are blocks."""
         blocks = np.arange(len(self.block_size) + 1)

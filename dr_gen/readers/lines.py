@@ -35,6 +35,7 @@ _ENCODINGS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_MARKS: Final = tuple(mark for mark, _ in _ENCODINGS)
 _REMOVE = "remove or repair the line"
 _SPACE: Final = re.compile(r"\s*")
 
@@ -58,9 +59,9 @@ def decoded_head(path: Path, head: bytes) -> bytes:
             head = zlib.decompressobj(wbits=31).decompress(head, 1 << 20)
         except zlib.error:
             return b""
-    for mark, encoding in _ENCODINGS:
-        if head.startswith(mark):
-            return head.decode(encoding, "replace").encode()
+    if head.startswith(_MARKS):
+        encoding = next(name for mark, name in _ENCODINGS if head.startswith(mark))
+        return head.decode(encoding, "replace").encode()
     return head.removeprefix(codecs.BOM_UTF8)
 
 

@@ -15,7 +15,7 @@ from dr_gen.model.finding import Finding, Severity
 from dr_gen.model.run import RunData
 from dr_gen.readers.contract import Claim
 from dr_gen.readers.settings import differing, named
-from dr_gen.readers.splits import file_split
+from dr_gen.readers.splits import any_split, file_split
 from dr_gen.readers.tree import Tree, is_usual_log, stem_of
 
 __all__ = ["as_one", "claims_by_split"]
@@ -42,6 +42,8 @@ def claims_by_split(tree: Tree, suffixes: Iterable[str]) -> Iterator[Claim]:
     """
     ends = tuple(suffixes)
     for folder, names in tree.folders.items():
+        if not any_split(names):
+            continue
         alike: dict[tuple[str, str], dict[str, str]] = {}
         for name in names:
             if not name.endswith(ends):

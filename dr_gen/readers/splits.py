@@ -6,9 +6,10 @@ By itself, since every search for logs asks for it, and what else names mean onl
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["SPLIT_OF", "WORDS", "file_split"]
+__all__ = ["SPLIT_OF", "WORDS", "any_split", "file_split"]
 
 _SPLITS: Final = {
     "train": ("train", "training", "tr"),
@@ -20,8 +21,13 @@ _SPLITS: Final = {
 SPLIT_OF: Final = {word: split for split, words in _SPLITS.items() for word in words}
 """Word to the split that it means."""
 
-WORDS: Final = re.compile(r"[^/_\-.:\s]+")
+_BETWEEN: Final = r"/_\-.:\s"
+WORDS: Final = re.compile(rf"[^{_BETWEEN}]+")
 """A word of a name."""
+
+_ANY_SPLIT: Final = re.compile(
+    rf"(?<![^{_BETWEEN}])(?:{'|'.join(map(re.escape, SPLIT_OF))})(?![^{_BETWEEN}])"
+)
 
 _LOG_WORDS: Final = frozenset({"history", "log", "logs", "metrics", "progress", "results", "stats"})
 
@@ -41,3 +47,14 @@ def file_split(stem: str) -> str | None:
         return SPLIT_OF[first]
     first, *rest = [word[0] for word in WORDS.finditer(stem.casefold())] or [""]
     return SPLIT_OF.get(rest[-1]) if rest and first in _LOG_WORDS else None
+
+
+def any_split(names: Iterable[str]) -> bool:
+    """Whether a word of some names is a split: of very many files that is soon told.
+
+    Examples
+    --------
+    >>> any_split(["run_1.jsonl", "metrics.csv"]), any_split(["a.csv", "log-Train.csv"])
+    (False, True)
+    """
+    return _ANY_SPLIT.search("\n".join(names).casefold()) is not None
