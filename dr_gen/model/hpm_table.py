@@ -94,10 +94,10 @@ def _numbered(cells: list[Any], seen: dict[Hashable, int], values: list[Any]) ->
     exact: list[Hashable] = cells
     if set(map(type, cells)) != {str}:  # texts are the only ones that equal nothing else
         exact = list(map(_exact, cells))
-    fresh = [(key, cell) for key, cell in zip(exact, cells, strict=True) if key not in seen]
-    seen.update(zip((key for key, _ in fresh), itertools.count(len(values))))
-    values += [cell for _, cell in fresh]
-    return [seen[key] for key in exact]
+    is_new = [key not in seen for key in exact]
+    seen.update(zip(itertools.compress(exact, is_new), itertools.count(len(values)), strict=False))
+    values += itertools.compress(cells, is_new)
+    return list(map(seen.__getitem__, exact))
 
 
 def _may_be_equal(values: tuple[Any, ...], kinds: set[type]) -> bool:

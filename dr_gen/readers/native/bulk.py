@@ -35,8 +35,8 @@ _Hpms = Sequence[tuple[list[int], HpmTable]]
 
 _NO_COLUMNS: Final = ColumnMap()
 
-_AT_ONCE: Final = 1 << 20
-"""Values after which what is known of the logs so far is packed."""
+_AT_ONCE: Final = 1 << 22
+"""Bytes of configurations that are held as text before they become codes."""
 
 _MOST_CELLS: Final = 1 << 24
 """Values that are held as rows before they become columns."""
@@ -66,7 +66,7 @@ class _Reading:
         self._parts: list[tuple[int, Part]] = []
         self._rows: list[Rows] = []
         self._hpms: list[tuple[list[int], HpmTable]] = []
-        self._n_packed = self._n_new = self.n_cells = 0
+        self._n_packed = self._n_waiting = self.n_cells = 0
 
     def add(self, log: PlainLog) -> None:
         """Read a log, as far as it is plain."""
@@ -82,7 +82,7 @@ class _Reading:
                     return
         except NotPlainError:
             log.odd = True
-        if self._n_new > _AT_ONCE:
+        if self._n_waiting > _AT_ONCE:
             self._pack()
 
     def _decode(self) -> None:
@@ -96,7 +96,9 @@ class _Reading:
         self._schema = block.schema
         if rows is not None:
             self._rows.append(rows)
-            self._n_new += rows.values.size
+            self.n_cells += rows.values.size
+        # That of a log of several blocks counts as often, which are few.
+        self._n_waiting += sum(len(part.log.configuration or b"") for _, part in parts)
         for _, part in parts[:-1]:
             part.log.close()
 
@@ -120,8 +122,7 @@ class _Reading:
                 self._hpms.append((numbers, table))
         for log in self._logs[self._n_packed :]:
             log.configuration = None
-        self.n_cells += self._n_new
-        self._n_packed, self._n_new = len(self._logs), 0
+        self._n_packed, self._n_waiting = len(self._logs), 0
 
     def results(self) -> Iterator[ReadResult]:
         """What the logs held."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ __all__ = ["TAIL", "PlainLog", "end_time"]
 TAIL: Final = 10
 """How many lines at the end may hold the training time."""
 
+_TYPE, _VALUE = operator.attrgetter("type"), operator.attrgetter("value")
 _TRAIN_TIME: Final = "Training time "
 _FAILED_SPLIT: Final = "Aggregation failed for"
 _SHORT: Final = 2
@@ -107,8 +109,8 @@ class PlainLog:
         before : int
             What makes their places their numbers among the objects.
         """
-        texts, where = [line.value for line in lines], places
-        if None in texts or any(line.type != "str" for line in lines):
+        texts, where = list(map(_VALUE, lines)), places
+        if None in texts or set(map(_TYPE, lines)) != {"str"}:
             texts, where = self._texts_of(places, lines, before)
         together = "\n".join(texts)
         if with_nan(together) != together:

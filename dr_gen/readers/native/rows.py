@@ -209,8 +209,9 @@ class _Lines:
             objects, at, values = self._values(objects, at, part, schema)
             xs = [XColumn.of(objects, f"x{i}") for i in range(len(schema.xs))]
             rows = Rows(part[at], split[at], values, xs)
-            self._count_quotes(rows, objects)
-            self._begin_logs(decoded, at, rows.log, starts)
+            first = starts_of(rows.log)
+            self._count_quotes(rows, objects, first)
+            self._begin_logs(decoded, at, rows.log[first].tolist(), first, starts)
             made = rows
         for number, log in enumerate(self._logs):
             log.n_objects += starts[number + 1] - starts[number]
@@ -251,34 +252,47 @@ class _Lines:
             values = np.where(values == NAN_STAND_IN, np.nan, values)
         return objects, at, values
 
-    def _count_quotes(self, rows: Rows, objects: list[Any]) -> None:
-        """Add the quotation marks of the names in the rows, and of their titles."""
-        per_row = np.full(len(rows), 6 + 2 * (rows.values.shape[1] + len(rows.xs)))
-        absent = rows.values.view(np.int64) == ABSENT_BITS
-        if absent.any():
-            per_row -= 2 * absent.sum(axis=1)
-        for column in rows.xs:
-            if column.whole is not None:
-                per_row -= 2 * (column.values.view(np.int64) == ABSENT_BITS)
+    def _count_quotes(self, rows: Rows, objects: list[Any], first: Ints) -> None:
+        """Add the quotation marks of the names in the rows, and of their titles.
+
+        Parameters
+        ----------
+        rows : Rows
+        objects : list
+            The struct of each.
+        first : int64 array, dims (log,)
+            The first row of each log that has some.
+        """
+        n_rows = np.diff(np.append(first, len(rows)))
+        counts = n_rows * (6 + 2 * (rows.values.shape[1] + len(rows.xs)))
+        cells = [rows.values, *(c.values[:, None] for c in rows.xs if c.whole is not None)]
+        for absent in (some.view(np.int64) == ABSENT_BITS for some in cells):
+            if absent.any():
+                counts -= 2 * np.add.reduceat(absent.sum(axis=1), first)
         if objects[0].title is not None or objects[-1].title is not None:
-            per_row += 4 * np.array([one.title is not None for one in objects])
-        counts = np.bincount(rows.log, per_row, len(self._logs)).tolist()
-        self.n_quotes = [n + int(more) for n, more in zip(self.n_quotes, counts, strict=True)]
+            has_title = np.array([one.title is not None for one in objects], np.int64)
+            counts += 4 * np.add.reduceat(has_title, first)
+        for number, more in zip(rows.log[first].tolist(), counts.tolist(), strict=True):
+            self.n_quotes[number] += more
 
     def _begin_logs(
-        self, decoded: Decoded[Schema], at: Ints, part: NDArray[np.int32], starts: list[int]
+        self,
+        decoded: Decoded[Schema],
+        at: Ints,
+        numbers: list[int],
+        first: Ints,
+        starts: list[int],
     ) -> None:
         """Tell the logs of their first and last metric line."""
-        numbers, first = np.unique(part, return_index=True)
-        last = np.append(first[1:], len(part)) - 1
-        for number, low, high in zip(numbers.tolist(), first.tolist(), last.tolist(), strict=True):
-            log, place = self._logs[number], int(at[low])
+        places, ends = at[first].tolist(), at[np.append(first[1:], len(at)) - 1].tolist()
+        for number, place, end in zip(numbers, places, ends, strict=True):
+            log = self._logs[number]
             if log.last_metrics < 0:
                 line = self._block.text(int(decoded.line[place]))
                 axes = decoded.schema.in_order(line, careful=place in decoded.careful)
                 log.odd |= axes is None
                 log.axes = axes or []
-            log.last_metrics = log.n_objects + int(at[high]) - starts[number]
+            log.last_metrics = log.n_objects + end - starts[number]
 
 
 def _without(items: list[Any], places: list[int]) -> list[Any]:
