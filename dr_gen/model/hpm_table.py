@@ -55,24 +55,25 @@ def encode(cells: list[Any], codes: Codes) -> tuple[Any, ...]:
     kinds = set(map(type, cells))
     if (len(kinds) == 1 and kinds <= _SAME) or (kinds == {float} and _no_look_alikes(cells)):
         # Equal are the same here, and need no stand-in.
-        index = {value: i for i, value in enumerate(dict.fromkeys(cells))}
-        if len(index) == 1:
-            codes[:] = 0
-            return tuple(index)
+        values = tuple(dict.fromkeys(cells))
+        if len(values) in (1, len(cells)):
+            codes[:] = np.arange(len(values))
+            return values
+        index = {value: i for i, value in enumerate(values)}
         codes[:] = np.fromiter(map(index.__getitem__, cells), np.int32, len(cells))
-        return tuple(index)
+        return values
     if kinds == {list}:
         texts = list(map(repr, cells))
         encode(texts, codes)
         return tuple(dict(zip(texts, cells, strict=True)).values())
     seen: dict[Hashable, int] = {}
-    values: list[Any] = []
+    others: list[Any] = []
     for place, value in enumerate(cells):
         if value is not MISSING:
-            code = codes[place] = seen.setdefault(_exact(value), len(values))
-            if code == len(values):
-                values.append(value)
-    return tuple(values)
+            code = codes[place] = seen.setdefault(_exact(value), len(others))
+            if code == len(others):
+                others.append(value)
+    return tuple(others)
 
 
 def _no_look_alikes(cells: list[float]) -> bool:
@@ -94,8 +95,13 @@ def _numbered(cells: list[Any], seen: dict[Hashable, int], values: list[Any]) ->
     exact: list[Hashable] = cells
     if set(map(type, cells)) != {str}:  # texts are the only ones that equal nothing else
         exact = list(map(_exact, cells))
+    n_known = len(values)
+    if seen.keys().isdisjoint(exact):  # as with names and paths, of which each run has its own
+        seen.update(zip(exact, itertools.count(n_known), strict=False))
+        values += cells
+        return list(range(n_known, len(values)))
     is_new = [key not in seen for key in exact]
-    seen.update(zip(itertools.compress(exact, is_new), itertools.count(len(values)), strict=False))
+    seen.update(zip(itertools.compress(exact, is_new), itertools.count(n_known), strict=False))
     values += itertools.compress(cells, is_new)
     return list(map(seen.__getitem__, exact))
 

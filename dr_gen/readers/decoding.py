@@ -75,13 +75,12 @@ def before_odd(decoder: Any, lines: bytes | memoryview, n_lines: int) -> list[An
             return found
     except REFUSED as error:
         lines = bytes(lines)
-        at = _line_of(error, lines)
-        if at == 0:
-            return []
-        if at is not None:
+        if (end := _end_before(error, lines)) is not None:
+            if end < 0:
+                return []
             with contextlib.suppress(*REFUSED):
-                found = decoder.decode_lines(b"\n".join(lines.split(b"\n", at)[:at]))
-                if len(found) == at:
+                found = decoder.decode_lines(lines[:end])
+                if len(found) == lines.count(b"\n", 0, end) + 1:
                     return found
     found = []
     with contextlib.suppress(*REFUSED):
@@ -90,11 +89,15 @@ def before_odd(decoder: Any, lines: bytes | memoryview, n_lines: int) -> list[An
     return found
 
 
-def _line_of(error: Exception, lines: bytes) -> int | None:
-    """The line that an error was found in, as far as its text tells; None if it does not."""
+def _end_before(error: Exception, lines: bytes) -> int | None:
+    """Where the line ends before the one that an error was found in, -1 if that is the first.
+
+    None if the text of the error does not tell.
+    """
     message = str(error)
     if found := _BYTE.search(message):
-        return lines.count(b"\n", 0, int(found[1]))
+        return lines.rfind(b"\n", 0, int(found[1]))
     if found := _OBJECT.search(message):
-        return int(found[1])
+        n_before = int(found[1])
+        return len(b"\n".join(lines.split(b"\n", n_before)[:n_before])) if n_before else -1
     return None

@@ -7,6 +7,7 @@ in which what is nested stays text, and of equal texts only one is decoded.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -297,7 +298,9 @@ def _flat_rows(lines: Sequence[bytes], numbers: Iterable[int]) -> list[dict[str,
 def _each_once(cells: Sequence[msgspec.Raw]) -> tuple[list[bytes], Ints]:
     """The texts that differ, and which of them each is."""
     texts = list(map(bytes, cells))
-    number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    number = dict(zip(dict.fromkeys(texts), itertools.count(), strict=False))
+    if len(number) == len(texts):
+        return texts, np.arange(len(texts))
     return list(number), np.fromiter(map(number.__getitem__, texts), np.intp, len(texts))
 
 

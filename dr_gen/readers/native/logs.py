@@ -16,7 +16,7 @@ from dr_gen.readers.contract import ReadOptions
 from dr_gen.readers.lines import JsonLines
 from dr_gen.readers.plain_lines import with_nan
 
-__all__ = ["TAIL", "PlainLog", "end_time"]
+__all__ = ["TAIL", "PlainLog", "end_time", "plain_texts"]
 
 TAIL: Final = 10
 """How many lines at the end may hold the training time."""
@@ -34,6 +34,23 @@ def end_time(texts: Sequence[str]) -> tuple[str | None, float | None]:
         return None, None
     written = times[-1].removeprefix(_TRAIN_TIME).strip()
     return written, duration(written)
+
+
+def plain_texts(lines: Sequence[Any]) -> list[str] | None:
+    """The texts that lines hold, without space around them; None where a closer look is needed.
+
+    Parameters
+    ----------
+    lines : sequence
+        Structs of lines without metrics. What they hold beside a text is not looked at.
+    """
+    texts = list(map(_VALUE, lines))
+    if set(map(_TYPE, lines)) != {"str"} or set(map(type, texts)) != {str}:
+        return None
+    together = "\n".join(texts)
+    if '"' in together or _FAILED_SPLIT in together or with_nan(together) != together:
+        return None
+    return list(map(str.strip, texts))
 
 
 @attrs.define(eq=False)
@@ -116,13 +133,16 @@ class PlainLog:
         if with_nan(together) != together:
             texts = list(map(with_nan, texts))
         self.odd |= _FAILED_SPLIT in together
-        stripped = list(map(str.strip, texts))
-        self._texts += filter(None, stripped)
-        if _TRAIN_TIME in together:
-            found = zip(where, stripped, strict=True)
-            self._times += [
-                (before + place, text) for place, text in found if text.startswith(_TRAIN_TIME)
-            ]
+        self.take_texts(list(map(str.strip, texts)), where, before)
+
+    def take_texts(self, texts: Sequence[str], places: Sequence[int], before: int) -> None:
+        """Take texts without space around them; their places are as for `take`."""
+        self._texts += filter(None, texts)
+        self._times += [
+            (before + place, text)
+            for place, text in zip(places, texts, strict=True)
+            if text.startswith(_TRAIN_TIME)
+        ]
 
     def _texts_of(
         self, places: Sequence[int], lines: Sequence[Any], before: int

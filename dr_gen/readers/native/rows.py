@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_gen.readers.native.logs import PlainLog
+from dr_gen.readers.native.logs import PlainLog, plain_texts
 from dr_gen.readers.native.schema import Schema
 from dr_gen.readers.plain_lines import (
     ABSENT,
@@ -30,6 +30,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _STATS: Final = operator.attrgetter("agg_stats")
+_QUOTES_OF_TEXT: Final = 8
 _SMALL: Final = np.iinfo(np.int16).max
 
 
@@ -227,11 +228,18 @@ class _Lines:
         at = places.tolist()
         lines = list(map(decoded.objects.__getitem__, at))
         bounds = np.searchsorted(places, starts).tolist()
+        texts = plain_texts(lines)
         for number, (low, high) in enumerate(itertools.pairwise(bounds)):
-            if low < high:
-                log = self._logs[number]
-                log.take(at[low:high], lines[low:high], log.n_objects - starts[number])
+            if low == high:
+                continue
+            log = self._logs[number]
+            before = log.n_objects - starts[number]
+            if texts is None:
+                log.take(at[low:high], lines[low:high], before)
                 self.n_quotes[number] += quotes_of(lines[low:high])
+            else:
+                log.take_texts(texts[low:high], at[low:high], before)
+                self.n_quotes[number] += _QUOTES_OF_TEXT * (high - low)
         for place in decoded.careful.intersection(at):
             # Those were counted when they were read.
             self.n_quotes[int(part[place])] -= quotes_of([decoded.objects[place]])
