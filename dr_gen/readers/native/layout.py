@@ -109,8 +109,7 @@ def _by_split(
     ends = np.cumsum([n_metrics * n_rows[code] for code in codes])[:-1]
     by_metric = [piece.reshape(n_metrics, -1) for piece in np.split(values, ends)]
     xs = [[room(n_rows[code], np.int64) for _ in range(n_axes)] for code in codes]
-    logs = [room(n_rows[code], np.int32) for code in codes]
-    places = [room(n_rows[code], np.int64) for code in codes]
+    groups = [_Groups() for _ in codes]
     at, first = [0] * len(codes), 0
     for part in parts:
         for i, code in enumerate(codes):
@@ -119,23 +118,41 @@ def _by_split(
             by_metric[i][:, here] = part.values[rows].T
             for column, x in zip(xs[i], part.xs, strict=True):
                 column[here] = x.values[rows]
-            logs[i][here] = part.log[rows]
-            places[i][here] = rows
-            places[i][here] += first
+            groups[i].add(part.log[rows], rows, at[i], first)
             at[i] += len(rows)
         first += len(part)
-    starts = list(map(starts_of, logs))
     return values, [
-        _Split(
-            code,
-            xs[i],
-            starts[i],
-            np.diff(np.append(starts[i], n_rows[code])),
-            logs[i][starts[i]].astype(np.int64),
-            places[i][starts[i]],
-        )
-        for i, code in enumerate(codes)
+        _Split(code, xs[i], *groups[i].all(n_rows[code])) for i, code in enumerate(codes)
     ]
+
+
+class _Groups:
+    """Collects the groups of one split: the rows of one log."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[Ints, NDArray[np.int32], Ints]] = []
+
+    def add(self, logs: NDArray[np.int32], rows: Ints, at: int, first: int) -> None:
+        """Add rows that follow the others.
+
+        Parameters
+        ----------
+        logs, rows : int arrays, dims (row,)
+            The log of each, and its place in what is added together.
+        at, first : int
+            How many rows of this split, and of all splits, come before.
+        """
+        if len(logs):
+            begin = starts_of(logs)
+            if self._found and self._found[-1][1][-1] == logs[0]:
+                begin = begin[1:]  # the last log goes on
+            if len(begin):
+                self._found.append((at + begin, logs[begin], first + rows[begin]))
+
+    def all(self, n_rows: int) -> tuple[Ints, Ints, Ints, Ints]:
+        """Where each begins, its size, its log and its first row among all of all splits."""
+        starts, logs, places = map(np.concatenate, zip(*self._found, strict=True))
+        return starts, np.diff(np.append(starts, n_rows)), logs.astype(np.int64), places
 
 
 def _first_row_of(parts: Sequence[Rows], counts: Ints) -> Callable[[int], tuple[int, int]]:
