@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,11 +224,30 @@ def _missing(curves: CurveTable, curve: int, axis: int, missing: int, low: int, 
 # ------------------------------------------------------------------ values that are not finite
 
 
-def unfinished_curves(table: RunTable) -> list[tuple[int, MetricCurve]]:
-    """Numbers of runs, and their curves with values that are NaN or infinite.
+class Unfinished(NamedTuple):
+    """A curve with values that are NaN or infinite.
 
-    By run, by split and metric as the run names them.
+    Attributes
+    ----------
+    run : int
+    curve : MetricCurve
+    n_bad : int
+        How many; none where only values that repeats left out were.
+    first : int
+        Place of the first.
+    tail : int
+        Place from which on all are; the number of points when the last one is not.
     """
+
+    run: int
+    curve: MetricCurve
+    n_bad: int
+    first: int
+    tail: int
+
+
+def unfinished_curves(table: RunTable) -> list[Unfinished]:
+    """By run, by split and metric as the run names them."""
     curves, found = table.curves, table.curves.not_finite
     if len(found) == 0:
         return []
@@ -238,38 +258,60 @@ def unfinished_curves(table: RunTable) -> list[tuple[int, MetricCurve]]:
     first = np.empty(len(key), np.int64)
     first[order] = curves.block[order][begin][member]
     found = found[np.lexsort((found, first[found], curves.run[found]))]
-    axes = pick_axes(curves, curves.block[found]).tolist()
-    return [
-        (run, MetricCurve(curves, curve, axis))
-        for run, curve, axis in zip(curves.run[found].tolist(), found.tolist(), axes, strict=True)
-    ]
+    axes = pick_axes(curves, curves.block[found])
+    sizes = curves.size[found]
+    bad = ~np.isfinite(np.asarray(curves.values)[ranges(curves.start[found], sizes)])
+    facts = np.stack([curves.run[found], found, axes, *_bad_values(bad, sizes)], axis=1).tolist()
+    out = []
+    for clean, (run, number, axis, *told) in zip(curves.axis_clean[axes], facts, strict=True):
+        curve = MetricCurve(curves, number, axis)
+        if not clean:  # its points are others than its values
+            bad = ~np.isfinite(curve.values)
+            if len(bad) == 0:
+                continue
+            told = np.ravel(_bad_values(bad, np.array([len(bad)]))).tolist()
+        out.append(Unfinished(run, curve, *told))
+    return out
+
+
+def _bad_values(
+    bad: NDArray[np.bool_], sizes: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """See `Unfinished`, for some curves with a point at least.
+
+    Parameters
+    ----------
+    bad : bool array, dims (point,)
+        The points of one behind those of the other.
+    sizes : int64 array, dims (curve,)
+    """
+    begin = np.cumsum(sizes) - sizes
+    place = ranges(np.zeros_like(begin), sizes)
+    first = np.minimum.reduceat(np.where(bad, place, len(bad)), begin)
+    tail = np.maximum.reduceat(np.where(bad, 0, place + 1), begin)
+    return np.add.reduceat(bad.astype(np.int64), begin), first, tail
 
 
 @on_tables
 def non_finite_values(table: RunTable) -> Found:
     """NaN or infinite values, one finding a metric: ``non-finite``."""
-    for index, curve in unfinished_curves(table):
-        xs, bad = curve.xs, np.flatnonzero(~np.isfinite(curve.values))
-        if len(bad) == 0:
+    for index, curve, n_bad, first, _ in unfinished_curves(table):
+        if n_bad == 0:
             continue
-        to_the_end = len(bad) == len(xs) - bad[0]
-        x = f"{curve.x_name} {xs[bad[0]]}"
-        where = f"from {x} on" if to_the_end else f"first at {x}"
-        message = (
-            f"{curve.split}/{curve.metric}: {len(bad)} of {len(xs)} values not finite, {where}"
-        )
+        xs = curve.xs
+        x = f"{curve.x_name} {xs[first]}"
+        where = f"from {x} on" if n_bad == len(xs) - first else f"first at {x}"
+        message = f"{curve.split}/{curve.metric}: {n_bad} of {len(xs)} values not finite, {where}"
         yield index, finding_in(table, index, "non-finite", message, Severity.WARNING)
 
 
 def blown(table: RunTable) -> dict[int, list[str]]:
     """Why runs count as diverged: a loss that ends in NaN or infinity."""
     found: dict[int, list[str]] = {}
-    for index, curve in unfinished_curves(table):
+    for index, curve, _, _, tail in unfinished_curves(table):
         values = curve.values
-        if len(values) and not np.isfinite(values[-1]) and direction_of(curve.metric) == "min":
-            finite = np.flatnonzero(np.isfinite(values))
-            first = 0 if len(finite) == 0 else int(finite[-1]) + 1
-            where = f"from {curve.x_name} {curve.xs[first]} on"
+        if tail < len(values) and direction_of(curve.metric) == "min":
+            where = f"from {curve.x_name} {curve.xs[tail]} on"
             text = f"{curve.split}/{curve.metric} is {values[-1]:g} {where}"
             found.setdefault(index, []).append(text)
     return found

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
+import msgspec
 
 from dr_gen.ingestion.rules import Rules
 from dr_gen.ingestion.stamps import Folders, renewed
@@ -26,9 +27,10 @@ __all__ = ["Look", "Looks", "Memory"]
 _DETOUR = re.compile(r"/\.{0,2}/|\\")
 
 
-@attrs.frozen
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """One file as it is now.
+
+    There may be very many: a struct is made in a sixth of the time that a class of attrs takes.
 
     Attributes
     ----------
@@ -49,7 +51,7 @@ class Look:
     path: str
     given: str
     stamp: Stamp | None = None
-    beside: Mapping[str, Stamp] = attrs.field(factory=dict)
+    beside: Mapping[str, Stamp] = msgspec.field(default_factory=dict)
     known: SourceRecord | None = None
     same: bool = False
     grown: bool = False

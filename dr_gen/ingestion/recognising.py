@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+import msgspec
 
 from dr_gen.ingestion.claiming import Claims, Copy, Held, claims_of, covered_by, with_kept
 from dr_gen.ingestion.memory import Look
@@ -30,9 +31,8 @@ _NAMED: Final = Detection(1.0, "named by the caller")
 _NO_FILE: Final = "it is not a regular file"
 
 
-@attrs.frozen
-class Seen:
-    """A file that was found.
+class Seen(msgspec.Struct, frozen=True):
+    """A file that was found; see `Look` for what it is.
 
     Attributes
     ----------
@@ -293,7 +293,7 @@ class _Recognition:
             return look
         same = old.together == together(look.given, others)
         same = same and all(self._seen[path].look.same for path in others)
-        return attrs.evolve(look, same=look.same and same, grown=look.grown and same)
+        return msgspec.structs.replace(look, same=look.same and same, grown=look.grown and same)
 
 
 def _copy(path: str, copy: Copy) -> Finding:

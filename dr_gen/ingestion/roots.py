@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import re
 import stat
@@ -18,6 +20,7 @@ __all__ = ["Asked", "PathLike", "Roots", "roots_of"]
 
 PathLike = str | os.PathLike[str]
 
+_MANY: Final = 64
 _LEFT_OUT: Final = re.compile(r"^\./|//|/\./|/\.?$")
 """What is in a path, and not in the text of it as a `Path`."""
 
@@ -81,7 +84,8 @@ def roots_of(source: Asked) -> Roots:
     if not texts or None in texts:
         raise UsageError(f"expected folders or files of runs, or stores; found {source!r}")
     there = [text for text in texts if text is not None]
-    folders = frozenset(text for text in there if _is_folder(text))
+    files = _files_listed(there)
+    folders = frozenset(text for text in there if text not in files and _is_folder(text))
     stores = (Path(text) for text in there if text in folders)
     return Roots(tuple(there), folders, tuple(filter(catalogues.exists, stores)))
 
@@ -94,6 +98,21 @@ def _text(path: object) -> str | None:
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         return None
     return str(Path(path))
+
+
+def _files_listed(paths: Sequence[str]) -> set[str]:
+    """The files in folders of which many are given: a list of a folder says what each is.
+
+    To look at each takes several times as long; those that are not found here are left to that.
+    """
+    found: set[str] = set()
+    for folder, alike in itertools.groupby(paths, lambda path: path[: path.rfind(os.sep) + 1]):
+        n_given = sum(1 for _ in alike)
+        if n_given >= _MANY:
+            with contextlib.suppress(OSError), os.scandir(folder or os.curdir) as entries:
+                some = itertools.islice(entries, 2 * n_given)
+                found.update(folder + e.name for e in some if e.is_file(follow_symlinks=False))
+    return found
 
 
 def _is_folder(path: str) -> bool:

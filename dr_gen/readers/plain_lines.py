@@ -14,7 +14,7 @@ import os
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Generic, Protocol, Self, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import attrs
 import numpy as np
@@ -103,8 +103,7 @@ class Known(Protocol):
         ...
 
 
-@attrs.frozen
-class Part:
+class Part(NamedTuple):
     """Whole lines of one file.
 
     Attributes

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
 import msgspec
 
 from dr_gen.model.finding import Finding
@@ -53,8 +52,7 @@ def plain_texts(lines: Sequence[Any]) -> list[str] | None:
     return list(map(str.strip, texts))
 
 
-@attrs.define(eq=False)
-class PlainLog:
+class PlainLog(msgspec.Struct, eq=False):
     """One log, while its lines are read.
 
     Attributes
@@ -91,10 +89,10 @@ class PlainLog:
     n_objects: int = 0
     last_metrics: int = -1
     configuration: bytes | None = None
-    axes: list[int] = attrs.field(factory=list)
+    axes: list[int] = msgspec.field(default_factory=list)
     findings: tuple[Finding, ...] = ()
-    _texts: list[str] = attrs.field(factory=list)
-    _times: list[tuple[int, str]] = attrs.field(factory=list)
+    _texts: list[str] = msgspec.field(default_factory=list)
+    _times: list[tuple[int, str]] = msgspec.field(default_factory=list)
     _end: dict[str, str | None] | None = None
     _end_place: int = -1
 
