@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from dr_gen.model.direction import direction_of
 from dr_gen.model.group import RunGroup
 from dr_gen.model.run import RunData
 from dr_gen.screens import needed
-from dr_gen.table_validators import found_by
+from dr_gen.table_validators import blown, found_by, non_finite_values, unfinished_curves
 from dr_gen.testing import runs
 from dr_gen.validators import default_validators, validate, validate_all
 
@@ -76,3 +77,53 @@ def test_order_does_not_depend_on_the_company() -> None:
     _, run = RunGroup.from_runs([first, second])
     assert tuple(run) == ("train", "val")
     assert validate(run) == validate(second)
+
+
+NUMBERS = st.sampled_from([0.5, -1.0, float("nan"), float("inf")])
+XS = st.sampled_from([0, 1, 2, 3, 1.5, float("nan")])
+messy_runs = st.lists(
+    st.dictionaries(
+        st.sampled_from(["val/loss", "val/acc", "train/loss"]),
+        st.lists(st.tuples(XS, NUMBERS), max_size=6).map(
+            lambda points: {
+                "values": [v for _, v in points],
+                "x": {"epoch": [x for x, _ in points]},
+            }
+        ),
+    ),
+    min_size=1,
+    max_size=4,
+).map(
+    lambda given: [
+        RunData.from_dict({"id": f"r{i}", "curves": curves}) for i, curves in enumerate(given)
+    ]
+)
+
+
+@given(members=some_runs | regular_runs | messy_runs)
+def test_values_that_are_not_finite(members: list[RunData]) -> None:
+    """What is found for all curves in a few steps is what a look at the points of each tells."""
+    table = RunGroup.from_runs(members).table
+    expected: dict[str, tuple[int, int, int]] = {}
+    reasons: dict[int, int] = {}
+    for index in range(len(members)):
+        for curve in RunData(table, index).curves():
+            values = curve.values.tolist()
+            bad = [place for place, value in enumerate(values) if not np.isfinite(value)]
+            tail = len(values)
+            while tail and tail - 1 in bad:
+                tail -= 1
+            if bad:
+                expected[f"{index} {curve.split}/{curve.metric}"] = (len(bad), bad[0], tail)
+            if tail < len(values) and direction_of(curve.metric) == "min":
+                reasons[index] = reasons.get(index, 0) + 1
+    found = {
+        f"{one.run} {one.curve.split}/{one.curve.metric}": (one.n_bad, one.first, one.tail)
+        for one in unfinished_curves(table)
+        if one.n_bad
+    }
+    assert found == expected
+    assert {index: len(texts) for index, texts in blown(table).items()} == reasons
+    told = found_by(non_finite_values, table)
+    assert told is not None
+    assert sorted(index for index, _ in told) == sorted(int(key.split()[0]) for key in expected)

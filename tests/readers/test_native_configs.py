@@ -100,6 +100,17 @@ def test_plain_ones_need_no_care() -> None:
     assert found.keys == (*keys, "optim.sched", "optim.beta", "optim", "late.y")
 
 
+def test_keys_are_in_the_order_of_the_runs() -> None:
+    """A key that a later run brings comes last, wherever it is nested."""
+    configs = [
+        {"optim": {"lr": 1}, "data": {"x": 1}},
+        {"optim": {"lr": 1, "beta": 2}, "data": {"x": 1}},
+    ]
+    found = Configurations().table([line(config) for config in configs])
+    assert isinstance(found, HpmTable)
+    assert found.keys == ("optim.lr", "data.x", "optim.beta")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dr_gen.ingestion import ingest, load
 from dr_gen.model.run import RunData
 from dr_gen.readers.split_files import as_one, claims_by_split
-from dr_gen.readers.tree import Tree
+from dr_gen.readers.splits import SPLIT_OF, any_split, file_split
+from dr_gen.readers.tree import Tree, stem_of
 from dr_gen.testing import runs
 
 
@@ -99,3 +100,23 @@ def test_one_run_has_the_curves_of_both(a: RunData, b: RunData) -> None:
             assert dict(one[split]) == dict(run[split])
     if a.n_points:
         assert as_one([a, b, a]) is None
+
+
+@example(["Train"])
+@example(["x", "TE\u017fT_log"])
+@example(["metrics-eval"])
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from([*SPLIT_OF, "Train", "TE\u017fT", "log", "run", "3", "x"])
+            | st.sampled_from(["_", "-", ".", " ", "_x", "metrics"]),
+            max_size=5,
+        ).map("".join),
+        max_size=4,
+    )
+)
+def test_no_split_is_overlooked(stems: list[str]) -> None:
+    """Names without any word of a split, told together, hold no file of a split."""
+    names = [f"{stem}.jsonl" for stem in stems]
+    if not any_split(names):
+        assert [file_split(stem_of(name)) for name in names] == [None] * len(names)
