@@ -212,6 +212,18 @@ def test_logs_larger_than_a_block(odd: bytes, piece: int, monkeypatch: pytest.Mo
     assert columns(together) == columns(alone)
 
 
+@pytest.mark.parametrize("piece", [300, 1 << 20])
+def test_counters_of_any_size(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counters that need four bytes, eight or more are the same as in one log alone."""
+    monkeypatch.setattr(plain_files, "PIECE", piece)
+    row = b'{"data_name": "val", "agg_stats": {"loss": 1}, "epoch": %d}'
+    far = [2**31 - 1, 2**31, 2**40, 2**53, 2**62]
+    contents = [plain(9), *(plain(5, row % number) for number in far), plain(9)]
+    together, alone = both(contents)
+    assert together == alone
+    assert columns(together) == columns(alone)
+
+
 def test_columns_named_by_the_user(tmp_path: Path) -> None:
     """A column mapping is answered as it is for one file."""
     path = tmp_path / "a.jsonl"

@@ -78,7 +78,7 @@ class _Split:
     Attributes
     ----------
     code : int
-    xs : list of int64 arrays, dims (row,)
+    xs : list of int32 or int64 arrays, dims (row,)
         One for each axis.
     starts, sizes : int64 arrays, dims (group,)
         A group is the rows of one log.
@@ -87,7 +87,7 @@ class _Split:
     """
 
     code: int
-    xs: list[Ints]
+    xs: list[NDArray[np.signedinteger[Any]]]
     starts: Ints
     sizes: Ints
     log: Ints
@@ -108,7 +108,8 @@ def _by_split(
     values = room(n_metrics * sum(n_rows), np.float64)
     ends = np.cumsum([n_metrics * n_rows[code] for code in codes])[:-1]
     by_metric = [piece.reshape(n_metrics, -1) for piece in np.split(values, ends)]
-    xs = [[room(n_rows[code], np.int64) for _ in range(n_axes)] for code in codes]
+    kinds = [np.result_type(*{p.xs[i].values.dtype for p in parts}) for i in range(n_axes)]
+    xs = [[room(n_rows[code], kind) for kind in kinds] for code in codes]
     groups = [_Groups() for _ in codes]
     at, first = [0] * len(codes), 0
     for part in parts:
