@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from dr_gen.errors import UnknownKeyError, UsageError
 from dr_gen.model.address import MetricAddress
 from dr_gen.model.axis import WALL_TIMES, axis_ranks, pick_axes
-from dr_gen.model.column import array_of
 from dr_gen.model.curve import MetricCurve, Repeats
 from dr_gen.model.curve_table import POOL_INT, POOL_TEXT, CurveTable, only
 from dr_gen.model.direction import Direction, direction_of
@@ -373,15 +372,8 @@ def _usual(table: CurveTable, runs: NDArray[np.intp], address: MetricAddress) ->
 
 def run_coords(hpms: HpmGroup, *taken: str) -> dict[str, Any]:
     """Coordinates on ``run``: ids, important hyperparameters, seed; `taken` are other dims."""
-    import xarray as xr
-
-    coords: dict[str, Any] = {"run": list(hpms.ids)}
-    keys = {key: key for key in hpms.important}
-    if hpms.seed is not None:
-        keys["seed"] = hpms.seed
-    for shown, key in keys.items():
+    coords: dict[str, Any] = {"run": hpms.run_index}
+    for shown, variable in hpms.coordinates.items():
         name = f"hpm.{shown}" if shown in ("run", *taken) else shown
-        values, codes = hpms.table.coded(key, hpms.indices)
-        # Without the fast path xarray would have pandas guess a type, and lose the nulls.
-        coords[name] = xr.Variable(("run",), array_of(values)[codes], fastpath=True)
+        coords[name] = variable.copy()
     return coords

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from dr_gen.errors import AmbiguousNameError, UnknownKeyError
 from dr_gen.model.codes import places
+from dr_gen.model.column import array_of
 from dr_gen.model.hpm import MISSING, Hpm, canonical
 from dr_gen.model.hpm_table import HpmTable, value_order
 from dr_gen.model.labels import Labels
 from dr_gen.model.noise import NOISE_KEYS, is_noise, seed_key
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Configuration", "HpmGroup"]
 
@@ -121,6 +125,31 @@ class HpmGroup:
     def seed(self) -> str | None:
         """The key that holds the seed, if there is one."""
         return seed_key(self.keys)
+
+    @functools.cached_property
+    def run_index(self) -> xr.IndexVariable:
+        """The ids for labelled arrays, dims (run,)."""
+        import xarray as xr
+
+        return xr.Variable(("run",), list(self.ids)).to_index_variable()
+
+    @functools.cached_property
+    def coordinates(self) -> dict[str, xr.Variable]:
+        """Important keys, and the seed as ``seed``, for labelled arrays, dims (run,).
+
+        They can be written to: whoever hands one to others has to copy it.
+        """
+        import xarray as xr
+
+        keys = {key: key for key in self.important}
+        if self.seed is not None:
+            keys["seed"] = self.seed
+        found = {}
+        for name, key in keys.items():
+            values, codes = self.table.coded(key, self.indices)
+            # Without the fast path xarray would have pandas guess a type, and lose the nulls.
+            found[name] = xr.Variable(("run",), array_of(values)[codes], fastpath=True)
+        return found
 
     def values(self, key: str) -> list[Any]:
         """The value of a key (real or display name) in each run, `MISSING` where it has none.

@@ -378,3 +378,23 @@ def test_repeats_have_to_be_resolved() -> None:
     """A grid has one value at each place, so that all repeats cannot be kept."""
     with pytest.raises(UsageError, match="last, first or mean"):
         made({"val/acc": [1]}).curves("val/acc", repeats="all")
+
+
+def test_coordinates_of_two_arrays_are_apart() -> None:
+    """What is written into one array, its coordinates too, is in no other and not in the group."""
+    records = [
+        {"id": f"r{i}", "hpms": {"lr": i / 10, "seed": i}, "curves": {"val/loss": [1.0, 2.0]}}
+        for i in range(3)
+    ]
+    group = RunGroup.from_runs(map(RunData.from_dict, records))
+    first = group.curves("val/loss")
+    for name in ("lr", "seed"):
+        first.coords[name].values[:] = 7
+    first.coords["run"].attrs["note"] = "mine"
+    first.values[:] = 0
+    second = group.curves("val/loss")
+    assert second["lr"].values.tolist() == [0.0, 0.1, 0.2]
+    assert second["seed"].values.tolist() == [0, 1, 2]
+    assert second["run"].attrs == {}
+    assert second.values.tolist() == [[1.0, 2.0]] * 3
+    assert group.values("val/loss").tolist() == [2.0] * 3
