@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -82,7 +83,7 @@ def _read_here(
 
 def _size(source: Source) -> int:
     try:
-        return source.path.stat().st_size
+        return os.stat(source.path).st_size
     except OSError:
         return 0
 

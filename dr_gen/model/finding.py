@@ -65,6 +65,11 @@ class Finding:
     run: str | None = None
     hint: str = ""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As attrs does it takes twice as long, and there may be very many.
+        told = (self.code, self.message, self.severity, self.path, self.line, self.run, self.hint)
+        return (type(self), told)
+
     @property
     def place(self) -> str:
         """``file:line``, as far as known; the run when there is no file."""

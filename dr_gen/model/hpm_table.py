@@ -83,27 +83,27 @@ def _no_look_alikes(cells: list[float]) -> bool:
 
 
 def _in_order(codes: Codes) -> Codes:
-    """The codes that occur, by first appearance; one of them at least does."""
-    if not codes.any():
-        return codes[:1]  # as most do, in all runs of a sweep: to sort them takes far longer
+    """The codes that occur, by first appearance."""
+    if codes[0] >= 0 and bool((codes[1:] > codes[:-1]).all()):
+        return codes  # as with names, of which each run has its own
     used, first = np.unique(codes[codes >= 0], return_index=True)
     return used[np.argsort(first)]
 
 
-def _numbered(cells: list[Any], seen: dict[Hashable, int], values: list[Any]) -> list[int]:
+def _numbered(cells: list[Any], seen: dict[Hashable, int], values: list[Any]) -> Codes:
     """The number of each of some different values; those not in `seen` are added at the end."""
     exact: list[Hashable] = cells
     if set(map(type, cells)) != {str}:  # texts are the only ones that equal nothing else
         exact = list(map(_exact, cells))
     n_known = len(values)
-    if seen.keys().isdisjoint(exact):  # as with names and paths, of which each run has its own
+    if seen.keys().isdisjoint(exact):
         seen.update(zip(exact, itertools.count(n_known), strict=False))
         values += cells
-        return list(range(n_known, len(values)))
+        return np.arange(n_known, len(values), dtype=np.int32)
     is_new = [key not in seen for key in exact]
     seen.update(zip(itertools.compress(exact, is_new), itertools.count(n_known), strict=False))
     values += itertools.compress(cells, is_new)
-    return list(map(seen.__getitem__, exact))
+    return np.fromiter(map(seen.__getitem__, exact), np.int32, len(exact))
 
 
 def _may_be_equal(values: tuple[Any, ...], kinds: set[type]) -> bool:
@@ -322,16 +322,24 @@ class HpmTable:
         columns: dict[str, tuple[dict[Hashable, int], list[Any]]] = {}
         codes: dict[str, Codes] = {}
         for start, table in zip(starts.tolist(), tables, strict=False):
+            stop = start + table.n_runs
+            # As most are, in a sweep: all of the first value.
+            is_constant: list[bool] = np.logical_not(table.codes.any(axis=1)).tolist()
             for position in table._by_appearance():
                 key, mine = table.keys[position], table.codes[position]
                 seen, values = columns.setdefault(key, ({}, []))
                 if key not in codes:
                     codes[key] = np.full(starts[-1], -1, np.int32)
-                lookup = np.full(len(table.categories[position]) + 1, -1, np.int32)
+                if is_constant[position]:
+                    codes[key][start:stop] = _numbered(
+                        [table.categories[position][0]], seen, values
+                    )
+                    continue
+                mine_of = table.categories[position]
+                lookup = np.full(len(mine_of) + 1, -1, np.int32)
                 order = _in_order(mine)
-                cells = [table.categories[position][code] for code in order.tolist()]
-                lookup[order] = _numbered(cells, seen, values)
-                codes[key][start : start + table.n_runs] = lookup[mine]
+                lookup[order] = _numbered([mine_of[i] for i in order.tolist()], seen, values)
+                codes[key][start:stop] = lookup[mine]
         stacked = np.array([*codes.values()], np.int32).reshape(len(codes), starts[-1])
         return cls(tuple(columns), tuple(tuple(v) for _, v in columns.values()), stacked)
 

@@ -89,6 +89,11 @@ class RunRecord:
     findings: tuple[Finding, ...] = attrs.field(default=(), converter=_findings)
     time_parsed: str | None = attrs.field(default=None, eq=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As attrs does it takes twice as long, and there are very many.
+        told = (self.id, self.experiment, self.source, self.status, self.reasons)
+        return (type(self), (*told, self.metadata, self.findings, self.time_parsed))
+
 
 class LazyRecords(Sequence[RunRecord]):
     """Records that are made when they are first asked for.
