@@ -139,6 +139,7 @@ def gaps(table: RunTable) -> Found:
     whole, clean = curves.axis_pool[axes] == POOL_INT, curves.axis_clean[axes]
     found: list[tuple[int, int, str]] = []
     regular = np.flatnonzero(whole & clean & (curves.block_size[blocks] > 2))
+    regular = regular[~_by_one(curves, axes[regular], curves.block_size[blocks[regular]])]
     for part in portions(curves.block_size[blocks[regular]], _AT_ONCE):
         some = regular[part]
         for place, *holes in _holes(curves, axes[some], curves.block_size[blocks[some]]):
@@ -152,6 +153,15 @@ def gaps(table: RunTable) -> Found:
     hint = "lines were lost or never written"
     for index, _, message in sorted(found):
         yield index, finding_in(table, index, "gap", message, Severity.WARNING, hint=hint)
+
+
+def _by_one(
+    curves: CurveTable, axes: NDArray[np.intp], sizes: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which of `axes`, whose x increases and is whole, count by one: most do, and have no hole."""
+    x, first = np.asarray(curves.pools[POOL_INT]), curves.axis_start[axes]
+    found: NDArray[np.bool_] = x[first + sizes - 1] - x[first] == sizes - 1
+    return found
 
 
 def _holes(
