@@ -6,7 +6,7 @@ order of their logs are already what one column after the other is to hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_gen.model.curve_table import POOL_INT, CurveTable
-from dr_gen.model.pieces import portions, ranges, room
+from dr_gen.model.pieces import room
 from dr_gen.readers.native.logs import PlainLog
 from dr_gen.readers.native.rows import Rows, starts_of
 from dr_gen.readers.native.schema import Schema
@@ -25,9 +25,6 @@ Ints = NDArray[np.int64]
 
 TIMES: Final = frozenset({"time", "timestamp"})
 """Axes that tell no rows apart."""
-
-_AT_ONCE: Final = 1 << 16
-"""Rows put in their places together: few enough to stay at hand."""
 
 NEEDED: Final = "epoch"
 """The axis that every line of metrics has."""
@@ -52,12 +49,13 @@ def complete_columns(
     all_axes = list(range(len(schema.xs)))
     if NEEDED not in schema.xs or any(log.axes != all_axes for log in logs):
         return None
-    values, splits = _by_split(parts, len(schema.splits), *shape)
-    n_blocks = sum(len(split.starts) for split in splits)
-    number = np.empty(n_blocks, np.int64)
-    number[np.argsort(np.concatenate([split.first_row for split in splits]))] = np.arange(n_blocks)
-    blocks = np.split(number, np.cumsum([len(split.starts) for split in splits])[:-1])
-    axes = _axes(splits, blocks, schema)
+    splits = _splits(parts)
+    blocks = _in_order(splits)
+    size = _by_block([split.sizes for split in splits], blocks)
+    # Block by block, in it axis by axis.
+    start = (len(all_axes) * (np.cumsum(size) - size))[:, None] + size[:, None] * all_axes
+    values, pool = _placed(parts, splits, [start[block, 0] for block in blocks], *shape)
+    axes = _axes(pool, start, schema)
     if axes is None:
         return None
     return CurveTable(
@@ -66,6 +64,7 @@ def complete_columns(
         x_names=schema.xs,
         originals=(),
         values=values,
+        block_size=size,
         **_curves(splits, blocks, len(schema.metrics)),
         **axes,
     )
@@ -78,8 +77,6 @@ class _Split:
     Attributes
     ----------
     code : int
-    xs : list of int32 or int64 arrays, dims (row,)
-        One for each axis.
     starts, sizes : int64 arrays, dims (group,)
         A group is the rows of one log.
     log, first_row : int64 arrays, dims (group,)
@@ -87,44 +84,39 @@ class _Split:
     """
 
     code: int
-    xs: list[NDArray[np.signedinteger[Any]]]
     starts: Ints
     sizes: Ints
     log: Ints
     first_row: Ints
 
+    def places(self, low: int, high: int, starts: Ints) -> tuple[Ints, Ints]:
+        """Where the first x of the rows from `low` to before `high` belong, and how far the next.
 
-def _by_split(
-    parts: Sequence[Rows], n_splits: int, n_metrics: int, n_axes: int
-) -> tuple[NDArray[np.float64], list[_Split]]:
-    """The values, by split, metric and row, and the splits that there are.
+        Parameters
+        ----------
+        low, high : int
+        starts : int64 array, dims (group,)
+            Where the x of each group begin.
+        """
+        first = int(self.starts.searchsorted(low, "right")) - 1
+        some = slice(first, int(self.starts.searchsorted(high)))
+        counts = np.diff(np.append(self.starts[some], high).clip(low))
+        place = np.repeat(starts[some] - self.starts[some], counts)
+        place += np.arange(low, high)
+        return place, np.repeat(self.sizes[some], counts)
 
-    Splits come in the order in which the logs bring them. Each part is looked at once, while it
-    is at hand: to go through all of them for each split and column takes twice as long.
-    """
-    counts = np.stack([np.bincount(part.split, minlength=n_splits) for part in parts])
-    codes = sorted(np.flatnonzero(counts.any(axis=0)).tolist(), key=_first_row_of(parts, counts))
-    n_rows = counts.sum(axis=0).tolist()
-    values = room(n_metrics * sum(n_rows), np.float64)
-    ends = np.cumsum([n_metrics * n_rows[code] for code in codes])[:-1]
-    by_metric = [piece.reshape(n_metrics, -1) for piece in np.split(values, ends)]
-    kinds = [np.result_type(*{p.xs[i].values.dtype for p in parts}) for i in range(n_axes)]
-    xs = [[room(n_rows[code], kind) for kind in kinds] for code in codes]
-    groups = [_Groups() for _ in codes]
-    at, first = [0] * len(codes), 0
+
+def _splits(parts: Sequence[Rows]) -> list[_Split]:
+    """The splits that there are, in the order in which the logs bring them."""
+    groups: dict[int, _Groups] = {}
+    first = 0
     for part in parts:
-        for i, code in enumerate(codes):
+        for code in np.flatnonzero(np.bincount(part.split)).tolist():
             rows = np.flatnonzero(part.split == code)
-            here = slice(at[i], at[i] + len(rows))
-            by_metric[i][:, here] = part.values[rows].T
-            for column, x in zip(xs[i], part.xs, strict=True):
-                column[here] = x.values[rows]
-            groups[i].add(part.log[rows], rows, at[i], first)
-            at[i] += len(rows)
+            groups.setdefault(code, _Groups()).add(part.log[rows], rows, first)
         first += len(part)
-    return values, [
-        _Split(code, xs[i], *groups[i].all(n_rows[code])) for i, code in enumerate(codes)
-    ]
+    splits = [_Split(code, *found.all()) for code, found in groups.items()]
+    return sorted(splits, key=lambda split: int(split.first_row[0]))
 
 
 class _Groups:
@@ -132,38 +124,77 @@ class _Groups:
 
     def __init__(self) -> None:
         self._found: list[tuple[Ints, NDArray[np.int32], Ints]] = []
+        self._n_rows = 0
 
-    def add(self, logs: NDArray[np.int32], rows: Ints, at: int, first: int) -> None:
+    def add(self, logs: NDArray[np.int32], rows: Ints, first: int) -> None:
         """Add rows that follow the others.
 
         Parameters
         ----------
         logs, rows : int arrays, dims (row,)
             The log of each, and its place in what is added together.
-        at, first : int
-            How many rows of this split, and of all splits, come before.
+        first : int
+            How many rows of all splits come before.
         """
-        if len(logs):
-            begin = starts_of(logs)
-            if self._found and self._found[-1][1][-1] == logs[0]:
-                begin = begin[1:]  # the last log goes on
-            if len(begin):
-                self._found.append((at + begin, logs[begin], first + rows[begin]))
+        begin = starts_of(logs)
+        if self._found and self._found[-1][1][-1] == logs[0]:
+            begin = begin[1:]  # the last log goes on
+        if len(begin):
+            self._found.append((self._n_rows + begin, logs[begin], first + rows[begin]))
+        self._n_rows += len(logs)
 
-    def all(self, n_rows: int) -> tuple[Ints, Ints, Ints, Ints]:
+    def all(self) -> tuple[Ints, Ints, Ints, Ints]:
         """Where each begins, its size, its log and its first row among all of all splits."""
         starts, logs, places = map(np.concatenate, zip(*self._found, strict=True))
-        return starts, np.diff(np.append(starts, n_rows)), logs.astype(np.int64), places
+        sizes = np.diff(np.append(starts, self._n_rows))
+        return starts, sizes, logs.astype(np.int64), places
 
 
-def _first_row_of(parts: Sequence[Rows], counts: Ints) -> Callable[[int], tuple[int, int]]:
-    """Gives in which part a split comes first, and where there."""
+def _in_order(splits: Sequence[_Split]) -> list[Ints]:
+    """The blocks of the groups of each split: all of them, numbered by their first rows."""
+    first = np.concatenate([split.first_row for split in splits])
+    number = np.empty(len(first), np.int64)
+    number[np.argsort(first)] = np.arange(len(first))
+    return np.split(number, np.cumsum([len(split.starts) for split in splits])[:-1])
 
-    def first_row_of(code: int) -> tuple[int, int]:
-        part = int(np.argmax(counts[:, code] > 0))
-        return part, int(np.argmax(parts[part].split == code))
 
-    return first_row_of
+def _placed(
+    parts: Sequence[Rows],
+    splits: Sequence[_Split],
+    starts: Sequence[Ints],
+    n_metrics: int,
+    n_axes: int,
+) -> tuple[NDArray[np.float64], Ints]:
+    """The values by split, metric and row, and x by block and axis.
+
+    Each part is looked at once, while it is at hand: to go through all of them for each split and
+    column takes twice as long.
+
+    Parameters
+    ----------
+    parts, splits
+    starts : sequence of int64 arrays, dims (group,)
+        For each split where the x of its groups begin.
+    n_metrics, n_axes : int
+    """
+    n_rows = [int(split.sizes.sum()) for split in splits]
+    values = room(n_metrics * sum(n_rows), np.float64)
+    pool = room(n_axes * sum(n_rows), np.int64)
+    ends = np.cumsum(np.multiply(n_metrics, n_rows))[:-1]
+    by_metric = [piece.reshape(n_metrics, -1) for piece in np.split(values, ends)]
+    at = [0] * len(splits)
+    for part in parts:
+        for i, split in enumerate(splits):
+            rows = np.flatnonzero(part.split == split.code)
+            low, high = at[i], at[i] + len(rows)
+            by_metric[i][:, low:high] = part.values[rows].T
+            if low < high:
+                place, gap = split.places(low, high, starts[i])
+                for x in part.xs:
+                    pool[place] = x.values[rows]
+                    place += gap
+            at[i] = high
+    return values, pool
 
 
 def _curves(splits: Sequence[_Split], blocks: Sequence[Ints], n_metrics: int) -> dict[str, Any]:
@@ -177,42 +208,27 @@ def _curves(splits: Sequence[_Split], blocks: Sequence[Ints], n_metrics: int) ->
         "metric": np.concatenate(metrics),
         "original": np.full(int(n_curves.sum()), -1),
         "block": np.concatenate([np.tile(block, n_metrics) for block in blocks]),
-        "block_size": _by_block([split.sizes for split in splits], blocks),
     }
 
 
-def _axes(
-    splits: Sequence[_Split], blocks: Sequence[Ints], schema: Schema
-) -> dict[str, Any] | None:
-    """The columns of the axes, sorted by block; None if no counter of a group increases."""
-    n_axes = len(schema.xs)
-    size = _by_block([split.sizes for split in splits], blocks)
-    # Block by block, in it axis by axis.
-    start = (n_axes * (np.cumsum(size) - size))[:, None] + size[:, None] * np.arange(n_axes)
-    pool = room(n_axes * int(size.sum()), np.int64)
-    clean = []
-    for split, block in zip(splits, blocks, strict=True):
-        at = 0
-        for part in portions(split.sizes, _AT_ONCE):
-            sizes = split.sizes[part]
-            place, gap = ranges(start[block[part], 0], sizes), np.repeat(sizes, sizes)
-            here = slice(at, at + len(place))
-            for xs in split.xs:
-                pool[place] = xs[here]
-                place += gap
-            at += len(place)
-        rising = []
-        for xs in split.xs:
-            grows = np.ones(len(xs), np.bool_)
-            np.greater(xs[1:], xs[:-1], out=grows[1:])
-            grows[split.starts] = True
-            rising.append(np.logical_and.reduceat(grows, split.starts))
-        clean.append(np.stack(rising, axis=1))
-    is_clean = _by_block(clean, blocks)
+def _axes(pool: Ints, start: Ints, schema: Schema) -> dict[str, Any] | None:
+    """The columns of the axes, sorted by block; None if no counter of a group increases.
+
+    Parameters
+    ----------
+    pool : int64 array
+    start : int64 array, dims (block, axis)
+        Where the x of each begin there.
+    schema : Schema
+    """
+    grows = np.ones(len(pool), np.bool_)
+    np.greater(pool[1:], pool[:-1], out=grows[1:])
+    grows[start] = True
+    is_clean = np.logical_and.reduceat(grows, start.ravel()).reshape(start.shape)
     counters = np.array([name not in TIMES for name in schema.xs])
     if not (is_clean & counters).any(axis=1).all():
         return None
-    n_blocks = len(start)
+    n_blocks, n_axes = start.shape
     return {
         "axis_block": np.repeat(np.arange(n_blocks), n_axes),
         "axis_x": np.tile(np.arange(n_axes), n_blocks),
