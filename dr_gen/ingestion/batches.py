@@ -34,6 +34,9 @@ BATCH_BYTES = 384_000_000
 """How much of the sources becomes one shard. Larger batches take more memory (a third of it is held
 as columns), smaller ones leave more shards, which takes time whenever the store is opened."""
 
+_MOST_SOURCES = 25_000
+"""About how many sources become one shard, however small they are."""
+
 PORTIONS = 3
 """In how many portions a batch is read, each of which takes about as much memory while it is."""
 
@@ -84,16 +87,19 @@ def batches(
         Bytes of each source.
     workers : Workers
     batch_bytes : int
-        About how much a batch has at most, but for one with a single large source in it.
+        About how much a batch has at most, but for one with a single large source in it. A very
+        small source counts for more than it is.
 
     Examples
     --------
     >>> list(batches([3, 3, 3, 3, 1], Workers(), 7))
     [slice(0, 3, None), slice(3, 5, None)]
     """
-    total = sum(sizes)
     if workers.executor is not None:
         batch_bytes = min(batch_bytes, _ELSEWHERE_BYTES)
+    # Of very small sources, what is known of their runs is most of what is held.
+    sizes = [max(size, batch_bytes // _MOST_SOURCES) for size in sizes]
+    total = sum(sizes)
     number = -(-total // batch_bytes)
     if workers.number > 1:
         number = max(number, min(_EACH * workers.number, total // _LEAST_BYTES))

@@ -124,6 +124,21 @@ def test_parts_become_smaller(sizes: list[int], number: int, least: int) -> None
         assert [*batches.tapering(sizes, others)] == [*batches.batches(sizes, others)]
 
 
+@given(st.lists(st.integers(0, 50), max_size=200), st.integers(1, 400), st.integers(1, 30))
+def test_batches_are_bounded_in_bytes_and_in_sources(
+    sizes: list[int], batch_bytes: int, most: int
+) -> None:
+    """Every source is in one batch, in order; but for the last it has no more than it should."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "_MOST_SOURCES", most)
+        parts = [*batches.batches(sizes, Workers(), batch_bytes)]
+    assert [i for part in parts for i in range(len(sizes))[part]] == [*range(len(sizes))]
+    for part in parts:
+        others, least = sizes[part][:-1], batch_bytes // most
+        assert sum(max(size, least) for size in others) <= batch_bytes
+        assert least == 0 or len(others) <= batch_bytes // least
+
+
 @pytest.fixture(autouse=True)
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave what was read in batches in as many shards."""
