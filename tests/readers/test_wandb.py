@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 
 from dr_gen.ingestion import load
 from dr_gen.model.run import RunData
@@ -172,11 +172,16 @@ def test_numbers_come_back(tmp_path_factory: pytest.TempPathFactory, values: lis
     np.testing.assert_array_equal(run.curve("loss").values, [float(v) for v in values])
 
 
+@example({"_wandb/": 0.0, "_wandb": 0.5, "wandb/a": 1.0})
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.floats(0, 1), max_size=5))
 def test_any_name_is_read(tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]) -> None:
-    """Whatever a metric is called, its value is on a curve, a fact, or the reason is said."""
+    """Whatever a metric is called, its value is on a curve, a fact, or the reason is said.
+
+    But for what the tool keeps for itself.
+    """
     path = tmp_path_factory.mktemp("log") / "run-abc.wandb"
-    wanted = {n: v for n, v in values.items() if x_column(n) is None}
+    own = {name for name in values if name.startswith("_wandb/")}
+    wanted = {n: v for n, v in values.items() if x_column(n) is None and n not in own}
     run = run_of(path, *(logs.history({"loss": 1.0, "_step": i, **wanted}) for i in range(2)))
     originals = {curve.original_name: curve.values.tolist() for curve in run.curves()}
     facts = run.metadata.get("columns", {})
