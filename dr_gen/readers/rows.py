@@ -313,7 +313,9 @@ class CurveRows:
             xs = self._axis(name, split).at(np.array(rows))
             xs = xs[~_missing(xs)]
             if name not in self.times and len(xs):
-                low, high = xs.min().item(), xs.max().item()
+                ends = (xs.min().item(), xs.max().item())
+                # A whole number as one, whatever other x it was read with.
+                low, high = (int(x) if float(x).is_integer() else x for x in ends)
                 spans.append(f"{name} {low}" + (f"–{high}" if high > low else ""))
         return ", ".join(spans)
 
@@ -330,11 +332,7 @@ _NOTES: Final = {
         "the logged x is the same in all {rows}; they are counted as well",
         "the order of the lines is the only order there is",
     ),
-    "partial-x": (
-        Severity.INFO,
-        "{rows} without {name}",
-        "their values are on the other axes",
-    ),
+    "partial-x": (Severity.INFO, "{rows} without {name}", "their values are on the other axes"),
     "closing-row": (
         Severity.INFO,
         "{where} logged once more at the end",

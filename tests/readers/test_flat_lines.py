@@ -120,6 +120,16 @@ def test_files_larger_than_a_block(odd: str, piece: int, monkeypatch: pytest.Mon
     assert together == alone
 
 
+def test_x_that_repeats_is_told_as_it_was_logged() -> None:
+    """A whole number is told as one, also where other x of its column are none."""
+    steps = [0, 1, 2, 2.5, 3, 3, 7]
+    content = b"".join(b'{"step": %b, "loss": 1.5}\n' % str(step).encode() for step in steps)
+    together, alone = both([content, content])
+    assert together == alone
+    told = [f.message for f in together[0].runs[0].findings if f.code == "repeated-x"]
+    assert told == ["train: step 3 logged again in 1 row"]
+
+
 def sparse_rows(n: int, late: int) -> bytes:
     """Rows of two splits by turns, one of them with a whole number; a name more from one on."""
     rows = [
