@@ -330,15 +330,13 @@ class HpmTable:
                 seen, values = columns.setdefault(key, ({}, []))
                 if key not in codes:
                     codes[key] = np.full(starts[-1], -1, np.int32)
+                known = table.categories[position]
                 if is_constant[position]:
-                    codes[key][start:stop] = _numbered(
-                        [table.categories[position][0]], seen, values
-                    )
+                    codes[key][start:stop] = _numbered([known[0]], seen, values)
                     continue
-                mine_of = table.categories[position]
-                lookup = np.full(len(mine_of) + 1, -1, np.int32)
+                lookup = np.full(len(known) + 1, -1, np.int32)
                 order = _in_order(mine)
-                lookup[order] = _numbered([mine_of[i] for i in order.tolist()], seen, values)
+                lookup[order] = _numbered([known[i] for i in order.tolist()], seen, values)
                 codes[key][start:stop] = lookup[mine]
         stacked = np.array([*codes.values()], np.int32).reshape(len(codes), starts[-1])
         return cls(tuple(columns), tuple(tuple(v) for _, v in columns.values()), stacked)

@@ -143,6 +143,14 @@ def test_only_the_odd_one_needs_care(text: bytes) -> None:
     assert reader.table(lines) == {1}
 
 
+@pytest.mark.parametrize("depth", [60, 400, 900, 3000])
+def test_the_deepest_need_care_alone(depth: int) -> None:
+    """However deep an object is, it is left to care, and the others are told."""
+    deep = b'{"a": ' * depth + b"1" + b"}" * depth
+    lines = [b'{"type": "dict_config", "value": %b}' % each for each in (b'{"a": 1}', deep)]
+    assert Configurations().table(lines) == {1}
+
+
 def test_deeper_than_is_plain() -> None:
     """Objects in fifty others are left to care, and those in a few less are not."""
     depths = {}

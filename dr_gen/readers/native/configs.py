@@ -105,10 +105,11 @@ class _Objects:
                 places.setdefault(shape, []).append(place)
                 members.setdefault(shape, []).append(made)
                 continue
-            n_names[place] = _n_names(made)
             rows[place] = {}
             if not isinstance(made, dict) or not _flatten(made, "", rows[place], self._depth):
                 odd.add(place)
+            else:  # not before: it may be too deep to go through
+                n_names[place] = _n_names(made)
         parts = []
         for shape, found in places.items():
             at = np.array(found, np.intp)
